@@ -1,0 +1,86 @@
+//! What a KQL query can name: frames first, then the workspace's tables.
+
+use std::sync::Arc;
+
+use huntbook_kql::{Catalog, Literal as KqlLiteral, QueryOptions};
+use polars::prelude::{IntoLazy, LazyFrame};
+
+use crate::{Engine, QueryAnswer, Result};
+
+impl Engine {
+    pub(crate) fn kql_on(&self, query: &str, piped_input: Option<LazyFrame>) -> Result<QueryAnswer> {
+        let catalog = EngineCatalog::snapshot(self);
+        let query = query.to_owned();
+        self.cancel.run(move || {
+            let options = QueryOptions { piped_input, ..QueryOptions::default() };
+            let result = huntbook_kql::execute(&query, &catalog, &options)?;
+            Ok(QueryAnswer {
+                frame: Arc::new(result.frame),
+                types: result.schema.iter().map(|column| column.kql_type.to_string()).collect(),
+                render: result.render,
+            })
+        })
+    }
+
+    /// Gives a scalar to later queries, as `${name}`.
+    pub fn bind_scalar(&self, name: &str, value: huntbook_wire::Literal) {
+        self.state().scalars.insert(name.to_owned(), value);
+    }
+
+    /// Is there a frame or a table of this name?
+    pub fn has_table(&self, name: &str) -> bool {
+        self.binding(name).is_some() || self.workspace.schema(name).is_ok_and(|schema| schema.is_some())
+    }
+}
+
+/// The names as they are when the query starts: a query on another thread must not hold the engine's lock.
+struct EngineCatalog {
+    frames: Vec<(String, Arc<polars::prelude::DataFrame>)>,
+    scalars: Vec<(String, huntbook_wire::Literal)>,
+    workspace: huntbook_workspace::Workspace,
+}
+
+impl EngineCatalog {
+    fn snapshot(engine: &Engine) -> EngineCatalog {
+        let state = engine.state();
+        let frame = |(name, _, _): (String, usize, usize)| {
+            let id = state.frames.by_name(&name)?;
+            Some((name, state.frames.get(id)?))
+        };
+        EngineCatalog {
+            frames: state.frames.names().into_iter().filter_map(frame).collect(),
+            scalars: state.scalars.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            workspace: engine.workspace.clone(),
+        }
+    }
+}
+
+impl Catalog for EngineCatalog {
+    fn table_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.frames.iter().map(|(name, _)| name.clone()).collect();
+        names.extend(self.workspace.table_names().unwrap_or_default());
+        names
+    }
+
+    fn table(&self, name: &str) -> std::result::Result<Option<LazyFrame>, String> {
+        if let Some((_, frame)) = self.frames.iter().find(|(bound, _)| bound == name) {
+            return Ok(Some(frame.as_ref().clone().lazy()));
+        }
+        // A name that cannot be a table's is no table, not an error of its own: the query's author is told so.
+        if !name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_') {
+            return Ok(None);
+        }
+        self.workspace.scan(name).map_err(|error| error.to_string())
+    }
+
+    fn scalar(&self, name: &str) -> Option<KqlLiteral> {
+        let (_, value) = self.scalars.iter().find(|(bound, _)| bound == name)?;
+        Some(match value {
+            huntbook_wire::Literal::Null => return None,
+            huntbook_wire::Literal::Bool(value) => KqlLiteral::Bool(*value),
+            huntbook_wire::Literal::Int(value) => KqlLiteral::Long(*value),
+            huntbook_wire::Literal::Float(value) => KqlLiteral::Real(*value),
+            huntbook_wire::Literal::String(value) => KqlLiteral::String(value.clone()),
+        })
+    }
+}

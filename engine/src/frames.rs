@@ -1,0 +1,121 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use huntbook_wire::{DataType, FrameInfo};
+use polars::prelude::{DataFrame, DataType as PolarsType};
+
+pub type FrameId = u64;
+
+/// The frames that the engine holds: as long as a name is bound to one or a cell has a handle on it.
+#[derive(Default)]
+pub(crate) struct Frames {
+    next: FrameId,
+    frames: HashMap<FrameId, Held>,
+    names: BTreeMap<String, FrameId>,
+}
+
+struct Held {
+    frame: Arc<DataFrame>,
+    /// Handles in the cell process.
+    handles: usize,
+}
+
+impl Frames {
+    pub(crate) fn insert(&mut self, frame: Arc<DataFrame>) -> FrameId {
+        self.next += 1;
+        self.frames.insert(self.next, Held { frame, handles: 0 });
+        self.next
+    }
+
+    pub(crate) fn get(&self, id: FrameId) -> Option<Arc<DataFrame>> {
+        self.frames.get(&id).map(|held| held.frame.clone())
+    }
+
+    pub(crate) fn bind(&mut self, name: &str, id: FrameId) {
+        if let Some(old) = self.names.insert(name.to_owned(), id) {
+            self.drop_if_unused(old);
+        }
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<FrameId> {
+        self.names.get(name).copied()
+    }
+
+    pub(crate) fn names(&self) -> Vec<(String, usize, usize)> {
+        let shape = |id: &FrameId| self.frames.get(id).map_or((0, 0), |held| (held.frame.height(), held.frame.width()));
+        self.names.iter().map(|(name, id)| (name.clone(), shape(id).0, shape(id).1)).collect()
+    }
+
+    /// A cell has one more handle on the frame.
+    pub(crate) fn retain(&mut self, id: FrameId) {
+        if let Some(held) = self.frames.get_mut(&id) {
+            held.handles += 1;
+        }
+    }
+
+    pub(crate) fn release(&mut self, id: FrameId) {
+        if let Some(held) = self.frames.get_mut(&id) {
+            held.handles = held.handles.saturating_sub(1);
+        }
+        self.drop_if_unused(id);
+    }
+
+    /// The cell process is gone and its handles with it.
+    pub(crate) fn release_all(&mut self) {
+        let named: Vec<FrameId> = self.names.values().copied().collect();
+        self.frames.retain(|id, held| {
+            held.handles = 0;
+            named.contains(id)
+        });
+    }
+
+    fn drop_if_unused(&mut self, id: FrameId) {
+        let unused = self.frames.get(&id).is_some_and(|held| held.handles == 0);
+        if unused && !self.names.values().any(|named| *named == id) {
+            self.frames.remove(&id);
+        }
+    }
+}
+
+pub(crate) fn info(id: FrameId, frame: &DataFrame) -> FrameInfo {
+    let columns = frame.schema().iter().map(|(name, data_type)| (name.to_string(), wire_type(data_type))).collect();
+    FrameInfo { id, rows: frame.height() as u64, columns }
+}
+
+/// How a column of this type crosses to a cell.
+pub(crate) fn wire_type(data_type: &PolarsType) -> DataType {
+    match data_type {
+        PolarsType::Boolean => DataType::Bool,
+        PolarsType::Int8 | PolarsType::Int16 | PolarsType::Int32 | PolarsType::UInt8 | PolarsType::UInt16 => DataType::Int32,
+        PolarsType::Int64 | PolarsType::UInt32 | PolarsType::UInt64 => DataType::Int64,
+        PolarsType::Float32 | PolarsType::Float64 => DataType::Float64,
+        PolarsType::String => DataType::String,
+        PolarsType::Datetime(_, _) | PolarsType::Date => DataType::Datetime,
+        PolarsType::Duration(_) => DataType::Duration,
+        _ => DataType::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame() -> Arc<DataFrame> {
+        Arc::new(DataFrame::empty())
+    }
+
+    #[test]
+    fn a_frame_lives_as_long_as_a_name_or_a_handle() {
+        let mut frames = Frames::default();
+        let id = frames.insert(frame());
+        frames.bind("hits", id);
+        frames.retain(id);
+        let newer = frames.insert(frame());
+        frames.bind("hits", newer);
+        assert!(frames.get(id).is_some(), "a handle keeps it");
+        frames.release(id);
+        assert!(frames.get(id).is_none());
+        frames.release_all();
+        assert!(frames.get(newer).is_some(), "a name keeps it");
+    }
+}

@@ -1,0 +1,37 @@
+//! Generated accesses as frames.
+
+use huntbook_sample_data::{Access, DataFactory, FactoryConfig};
+use polars::prelude::*;
+
+use crate::{Error, Result};
+
+/// Share of each department's user x resource pairs that training sees; the tests' shares are the generator's.
+const TRAINING_RATIO: f64 = 0.25;
+
+/// One of the sets `training`, `intra_test`, `inter_test`: columns user, res, likelihood. The same seed gives the
+/// same sets, and the tests are disjoint from the training set of their seed.
+pub(crate) fn accesses(set: &str, seed: u64) -> Result<DataFrame> {
+    let fail = |error: huntbook_sample_data::Error| Error::new("SampleDataError", error.to_string());
+    let factory = DataFactory::new(FactoryConfig { seed, ..FactoryConfig::default() });
+    let training = factory.training(TRAINING_RATIO).map_err(fail)?;
+    let accesses = match set {
+        "training" => training,
+        "intra_test" => factory.intra_test(&training).map_err(fail)?,
+        "inter_test" => factory.inter_test(&training).map_err(fail)?,
+        other => {
+            let message = format!("there is no sample set `{other}`: use training, intra_test or inter_test");
+            return Err(Error::new("SampleDataError", message));
+        }
+    };
+    frame(&accesses)
+}
+
+fn frame(accesses: &[Access]) -> Result<DataFrame> {
+    let text = |name: &str, of: fn(&Access) -> &str| Column::new(name.into(), accesses.iter().map(of).collect::<Vec<_>>());
+    let columns = vec![
+        text("user", |access| &access.user),
+        text("res", |access| &access.res),
+        Column::new("likelihood".into(), accesses.iter().map(|access| access.likelihood).collect::<Vec<_>>()),
+    ];
+    Ok(DataFrame::new(accesses.len(), columns)?)
+}

@@ -1,0 +1,163 @@
+//! Names to dense ids and back, per tenant.
+
+use crate::Error;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Distinct (tenant, name) pairs, sorted: id `offsets[t]..offsets[t + 1]` are the names of tenant `t`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Names {
+    pub(crate) offsets: Vec<u32>,
+    pub(crate) names: Vec<Arc<str>>,
+}
+
+impl Names {
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    pub(crate) fn range(&self, tenant: usize) -> std::ops::Range<usize> {
+        self.offsets[tenant] as usize..self.offsets[tenant + 1] as usize
+    }
+
+    /// (tenant id, name) of every id, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &str)> {
+        let tenants = self.offsets.len() - 1;
+        (0..tenants).flat_map(move |t| self.names[self.range(t)].iter().map(move |n| (t, &**n)))
+    }
+
+    /// Whether this is a well-formed table for `tenants` tenants.
+    pub(crate) fn check(&self, tenants: usize) -> Result<(), String> {
+        if self.offsets.len() != tenants + 1
+            || self.offsets.first() != Some(&0)
+            || self.offsets.last().map(|&n| n as usize) != Some(self.names.len())
+            || !self.offsets.is_sorted()
+        {
+            return Err("the name offsets do not fit the tenants".to_owned());
+        }
+        let sorted = (0..tenants).all(|t| self.names[self.range(t)].is_sorted_by(|a, b| a < b));
+        if sorted { Ok(()) } else { Err("the names of a tenant are not sorted and distinct".to_owned()) }
+    }
+}
+
+/// Finds ids of names.
+#[derive(Debug, Clone)]
+pub(crate) struct Lookup(Vec<HashMap<Arc<str>, u32>>);
+
+impl Lookup {
+    pub(crate) fn new(names: &Names) -> Self {
+        let table = |t: usize| {
+            let range = names.range(t);
+            let ids = range.clone().map(|id| id as u32);
+            names.names[range].iter().cloned().zip(ids).collect()
+        };
+        Lookup((0..names.offsets.len() - 1).map(table).collect())
+    }
+
+    pub(crate) fn get(&self, tenant: usize, name: &str) -> Option<u32> {
+        self.0.get(tenant)?.get(name).copied()
+    }
+}
+
+/// Distinct values, sorted, and the code of every row.
+pub(crate) fn index_tenants(values: &[&str]) -> (Vec<Arc<str>>, Vec<u32>) {
+    let (names, codes) = intern(values.iter().map(|&v| (0, v)), 1);
+    let (names, remap) = sort(names);
+    (names.names, remapped(codes, &remap))
+}
+
+/// Ids of every row's value, given its tenant code; consecutive over all tenants.
+pub(crate) fn index_names(
+    what: &'static str,
+    n_tenants: usize,
+    tenants: &[u32],
+    values: &[&str],
+) -> Result<(Names, Vec<u32>), Error> {
+    let pairs = tenants.iter().zip(values).map(|(&t, &v)| (t, v));
+    let (names, codes) = intern(pairs, n_tenants);
+    let count = names.iter().map(Vec::len).sum();
+    // Users and resources together are the nodes of one graph.
+    if count > (u32::MAX / 2) as usize {
+        return Err(Error::TooMany { what, count });
+    }
+    let (names, remap) = sort(names);
+    Ok((names, remapped(codes, &remap)))
+}
+
+/// Per tenant: the distinct values in order of first sight with a provisional id; and the id of every row.
+#[allow(clippy::type_complexity)]
+fn intern<'a>(pairs: impl Iterator<Item = (u32, &'a str)>, n_tenants: usize) -> (Vec<Vec<(&'a str, u32)>>, Vec<u32>) {
+    let mut seen: Vec<HashMap<&str, u32>> = vec![HashMap::new(); n_tenants];
+    let mut next = 0u32;
+    let codes = pairs
+        .map(|(t, value)| {
+            *seen[t as usize].entry(value).or_insert_with(|| {
+                next = next.wrapping_add(1);
+                next.wrapping_sub(1)
+            })
+        })
+        .collect();
+    let distinct = seen.into_iter().map(|s| s.into_iter().collect()).collect();
+    (distinct, codes)
+}
+
+fn sort(mut distinct: Vec<Vec<(&str, u32)>>) -> (Names, Vec<u32>) {
+    distinct.par_iter_mut().for_each(|d| d.sort_unstable());
+    let total = distinct.iter().map(Vec::len).sum();
+    let mut remap = vec![0u32; total];
+    let mut names = Vec::with_capacity(total);
+    let mut offsets = vec![0u32];
+    for (name, provisional) in distinct.iter().flatten() {
+        remap[*provisional as usize] = names.len() as u32;
+        names.push(Arc::from(*name));
+    }
+    for d in &distinct {
+        let last = offsets[offsets.len() - 1];
+        offsets.push(last + d.len() as u32);
+    }
+    (Names { offsets, names }, remap)
+}
+
+fn remapped(mut codes: Vec<u32>, remap: &[u32]) -> Vec<u32> {
+    codes.par_iter_mut().for_each(|c| *c = remap[*c as usize]);
+    codes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_sorted_by_tenant_then_name() {
+        let (tenants, codes) = index_tenants(&["t2", "t1", "t2", "t1", "t3"]);
+        assert_eq!(&*tenants[0], "t1");
+        assert_eq!(codes, [1, 0, 1, 0, 2]);
+        let values = ["bb", "b", "aa", "a", "b"];
+        let (names, ids) = index_names("users", 3, &codes, &values).unwrap();
+        assert_eq!(names.offsets, [0, 2, 4, 5]);
+        assert_eq!(ids, [3, 1, 2, 0, 4]);
+        let listed: Vec<_> = names.iter().collect();
+        assert_eq!(listed, [(0, "a"), (0, "b"), (1, "aa"), (1, "bb"), (2, "b")]);
+        assert_eq!(names.check(3), Ok(()));
+
+        let lookup = Lookup::new(&names);
+        for ((&t, v), id) in codes.iter().zip(values).zip(ids) {
+            assert_eq!(lookup.get(t as usize, v), Some(id));
+        }
+        assert_eq!(lookup.get(0, "aa"), None);
+        assert_eq!(lookup.get(9, "a"), None);
+    }
+
+    #[test]
+    fn malformed_tables_are_found() {
+        let names: Vec<Arc<str>> = ["b", "a"].map(Arc::from).to_vec();
+        for (offsets, tenants) in
+            [(vec![0, 2], 1), (vec![0, 1], 1), (vec![0, 1, 2], 1), (vec![0, 3, 2], 2), (vec![], 0)]
+        {
+            let table = Names { offsets, names: names.clone() };
+            assert!(table.check(tenants).is_err());
+        }
+    }
+}

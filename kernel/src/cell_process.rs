@@ -1,0 +1,160 @@
+//! The process in which cells run: our own runtime for evcxr's child.
+//!
+//! evcxr sends `LOAD_AND_RUN <shared object> <function>` and waits for `EVCXR_EXECUTION_COMPLETE`. Its own runtime
+//! shares one stdout between these control lines and the user's text, so that printed text can forge control. Here
+//! control has descriptors of its own: user code's stdout and stderr are pipes of the kernel and carry only text.
+//!
+//! One marker is still printed by generated code, before user code begins: that a stored variable's type has
+//! changed. Until `huntbook::rt::begin` is called, file descriptor 1 is therefore a pipe read here.
+
+use std::ffi::{CString, c_int, c_void};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use huntbook_wire::environment;
+
+const RUNTIME_VARIABLE: &str = "EVCXR_IS_RUNTIME";
+const TYPE_CHANGED: &str = "EVCXR_VARIABLE_CHANGED_TYPE:";
+/// Descriptors at which the kernel puts the write ends of the user's stdout and stderr.
+pub(crate) const USER_STDOUT: RawFd = 100;
+pub(crate) const USER_STDERR: RawFd = 101;
+
+type CellFunction = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
+type CellEnd = unsafe extern "C" fn() -> c_int;
+
+/// Did evcxr start this process?
+pub fn is_requested() -> bool {
+    std::env::var_os(RUNTIME_VARIABLE).is_some()
+}
+
+/// Runs cells until evcxr closes our stdin.
+pub fn run() -> ! {
+    match serve() {
+        Ok(()) => std::process::exit(0),
+        Err(error) => {
+            eprintln!("the cell process stops: {error}");
+            std::process::exit(99);
+        }
+    }
+}
+
+fn serve() -> std::io::Result<()> {
+    let instructions = BufReader::new(std::fs::File::from(duplicate(0)?));
+    let mut control = std::fs::File::from(duplicate(1)?);
+    redirect(std::fs::File::open("/dev/null")?.as_raw_fd(), 0)?;
+    if is_open(USER_STDOUT) {
+        redirect(USER_STDOUT, 1)?;
+        redirect(USER_STDERR, 2)?;
+    }
+    // SAFETY: no other thread has started yet in this process.
+    unsafe {
+        std::env::set_var(environment::STDOUT_FD, USER_STDOUT.to_string());
+        std::env::set_var(environment::CONTROL_FD, control.as_raw_fd().to_string());
+    }
+    let mut store: *mut c_void = std::ptr::null_mut();
+    for line in instructions.lines() {
+        let line = line?;
+        let mut words = line.split(' ');
+        let (Some("LOAD_AND_RUN"), Some(object), Some(function)) = (words.next(), words.next(), words.next()) else {
+            return Err(std::io::Error::other(format!("unknown instruction `{line}`")));
+        };
+        store = run_cell(object, function, store, &mut control)?;
+        control.write_all(b"EVCXR_EXECUTION_COMPLETE\n")?;
+    }
+    Ok(())
+}
+
+fn run_cell(object: &str, function: &str, store: *mut c_void, control: &mut std::fs::File) -> std::io::Result<*mut c_void> {
+    let (mut before_user_code, write_end) = pipe()?;
+    redirect(write_end.as_raw_fd(), 1)?;
+    drop(write_end);
+    let library = load(object)?;
+    let cell = symbol(library, function).ok_or_else(|| std::io::Error::other(format!("{object} has no `{function}`")))?;
+    // SAFETY: evcxr generated this function with exactly this signature, and `store` is what the previous cell
+    // returned, or null at the start. Panics are caught inside.
+    let store = unsafe { std::mem::transmute::<*mut c_void, CellFunction>(cell)(store) };
+    // SAFETY: the prelude exports this function with this signature.
+    let begun = symbol(library, "huntbook_cell_end")
+        .is_some_and(|end| unsafe { std::mem::transmute::<*mut c_void, CellEnd>(end)() } != 0);
+    // The last writer of the pipe goes, so that reading it ends.
+    if is_open(USER_STDOUT) {
+        redirect(USER_STDOUT, 1)?;
+    } else {
+        redirect(control.as_raw_fd(), 1)?;
+    }
+    let mut printed = String::new();
+    before_user_code.read_to_string(&mut printed)?;
+    for line in printed.split_inclusive('\n') {
+        if !begun && line.starts_with(TYPE_CHANGED) {
+            control.write_all(line.as_bytes())?;
+        } else {
+            write_all(1, line.as_bytes());
+        }
+    }
+    Ok(store)
+}
+
+/// Loads a shared object for good: unloading one would take the code of live threads and destructors away.
+fn load(object: &str) -> std::io::Result<*mut c_void> {
+    let path = CString::new(object)?;
+    // SAFETY: the path is a valid C string; the object was built by evcxr a moment ago.
+    let library = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+    if library.is_null() {
+        // SAFETY: dlerror returns null or a C string that stays valid until the next dl call of this thread.
+        let why = unsafe {
+            let why = libc::dlerror();
+            if why.is_null() { "unknown".into() } else { std::ffi::CStr::from_ptr(why).to_string_lossy().into_owned() }
+        };
+        return Err(std::io::Error::other(format!("cannot load {object}: {why}")));
+    }
+    Ok(library)
+}
+
+fn symbol(library: *mut c_void, name: &str) -> Option<*mut c_void> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: `library` came from dlopen and is never closed.
+    let address = unsafe { libc::dlsym(library, name.as_ptr()) };
+    (!address.is_null()).then_some(address)
+}
+
+fn duplicate(descriptor: RawFd) -> std::io::Result<OwnedFd> {
+    // SAFETY: fcntl gives a new descriptor that nobody else owns.
+    let copy = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 10) };
+    if copy < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: as above.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+fn redirect(from: RawFd, to: RawFd) -> std::io::Result<()> {
+    // SAFETY: dup2 replaces `to`, one of the standard descriptors, which no Rust object owns.
+    if unsafe { libc::dup2(from, to) } < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn is_open(descriptor: RawFd) -> bool {
+    // SAFETY: only asks.
+    unsafe { libc::fcntl(descriptor, libc::F_GETFD) >= 0 }
+}
+
+fn pipe() -> std::io::Result<(std::fs::File, OwnedFd)> {
+    let mut ends = [0; 2];
+    // SAFETY: `ends` has room for two descriptors; both are new and owned by nobody else.
+    unsafe {
+        if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) < 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+        Ok((std::fs::File::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])))
+    }
+}
+
+fn write_all(descriptor: RawFd, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        // SAFETY: the buffer is valid for its length.
+        let written = unsafe { libc::write(descriptor, bytes.as_ptr().cast(), bytes.len()) };
+        match usize::try_from(written) {
+            Ok(written) if written > 0 => bytes = &bytes[written..],
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The folder in which evcxr builds cells.
+//!
+//! ```text
+//! CACHE/.cargo/config.toml           dependencies of cells at opt-level 3; cells themselves at 0
+//! CACHE/templates/HASH/{wire,prelude}  the prelude's sources, from this binary
+//! CACHE/templates/HASH/build         evcxr's folder with the prelude built; `ready` when it is complete
+//! CACHE/kernels/PID-ID               one kernel's folder: a clone of the template, removed with the kernel
+//! ```
+//!
+//! A template is made once per toolchain and version; a kernel start clones it and compiles nothing.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use sha2::{Digest, Sha256};
+
+use crate::paths;
+
+include!(concat!(env!("OUT_DIR"), "/sources.rs"));
+
+/// The toolchain this huntbook is built and tested with; cells use it when it is installed.
+const TOOLCHAIN: &str = "1.95.0";
+/// Names the folder when a subprocess is to build a template rather than run a kernel.
+const FOLDER_VARIABLE: &str = "HUNTBOOK_BUILD_FOLDER";
+
+/// Chooses this process's build folder and tells evcxr through the environment.
+pub fn prepare_environment() {
+    let folder = std::env::var_os(FOLDER_VARIABLE).map(PathBuf::from).unwrap_or_else(|| {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        paths::cache().join("kernels").join(format!("{}-{}", std::process::id(), &id[..8]))
+    });
+    // SAFETY: called first thing in main, before any thread starts.
+    unsafe {
+        std::env::set_var("EVCXR_TMPDIR", folder);
+        // An evcxr.toml of the user, or one lying in a notebook's folder, must not run in our cells.
+        std::env::set_var("EVCXR_CONFIG_DIR", paths::cache().join("evcxr-config"));
+    }
+}
+
+pub(crate) fn folder() -> PathBuf {
+    std::env::var_os("EVCXR_TMPDIR").map(PathBuf::from).unwrap_or_else(|| paths::cache().join("kernels").join("unset"))
+}
+
+/// A template: where the prelude's sources and its built artefacts are.
+#[derive(Clone, Debug)]
+pub(crate) struct Template {
+    root: PathBuf,
+}
+
+impl Template {
+    /// The template for this binary and the installed toolchain.
+    pub(crate) fn locate() -> anyhow::Result<Template> {
+        let cache = paths::cache();
+        fs::create_dir_all(cache.join(".cargo")).with_context(|| format!("cannot make {}", cache.display()))?;
+        write_if_changed(&cache.join(".cargo/config.toml"), CARGO_CONFIG)?;
+        pin_toolchain(&cache)?;
+        let compiler = compiler_version(&cache)?;
+        let mut hash = Sha256::new();
+        for (name, text) in SOURCES.iter().chain([&("Cargo.lock", LOCK), &("config", CARGO_CONFIG), &("rustc", compiler.as_str())]) {
+            hash.update(name.as_bytes());
+            hash.update(text.as_bytes());
+        }
+        let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Ok(Template { root: cache.join("templates").join(digest) })
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.root.join("ready").exists()
+    }
+
+    /// Builds the template unless it is there; a second process that wants it too waits for the first.
+    pub(crate) fn make_ready(&self) -> anyhow::Result<()> {
+        if self.is_ready() {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.root)?;
+        let lock = fs::File::create(self.root.join("lock"))?;
+        lock.lock().context("cannot lock the template of the cells' build folder")?;
+        if self.is_ready() {
+            return Ok(());
+        }
+        self.write_sources()?;
+        let build = self.root.join("build");
+        let _ = fs::remove_dir_all(&build);
+        let program = std::env::current_exe()?;
+        let output = Command::new(program).args(["kernel", "build-template"]).env(FOLDER_VARIABLE, &build).output()?;
+        if !output.status.success() {
+            bail!("the cells' prelude could not be built:\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+        remove_cell_artefacts(&build)?;
+        fs::write(self.root.join("ready"), "")?;
+        Ok(())
+    }
+
+    /// Writes the sources where path dependencies of cells point to.
+    pub(crate) fn write_sources(&self) -> io::Result<()> {
+        for (name, text) in SOURCES {
+            let path = self.root.join(name);
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            write_if_changed(&path, text)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn prelude(&self) -> PathBuf {
+        self.root.join("prelude")
+    }
+
+    /// Clones the template's build folder for this kernel.
+    pub(crate) fn clone_to(&self, folder: &Path) -> io::Result<()> {
+        clone_tree(&self.root.join("build"), folder)
+    }
+}
+
+/// Pins the versions of everything that cells are built of to those of this repo.
+pub(crate) fn write_lock(folder: &Path) -> io::Result<()> {
+    fs::write(folder.join("Cargo.lock"), LOCK)
+}
+
+/// Removes what kernels that are no longer alive have left.
+pub(crate) fn remove_leftovers() {
+    let Ok(entries) = fs::read_dir(paths::cache().join("kernels")) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.split('-').next()).and_then(|pid| pid.parse::<i32>().ok());
+        // SAFETY: signal 0 only asks whether the process exists.
+        if pid.is_some_and(|pid| unsafe { libc::kill(pid, 0) } != 0) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+const CARGO_CONFIG: &str = "\
+# Made by huntbook. Cells are compiled fast; what they depend on, once and well.
+[profile.dev.package.\"*\"]
+opt-level = 3
+debug = false
+";
+
+fn pin_toolchain(cache: &Path) -> io::Result<()> {
+    let installed = Command::new("rustup").args(["run", TOOLCHAIN, "rustc", "--version"]).env_remove("RUSTUP_TOOLCHAIN").output();
+    if installed.is_ok_and(|output| output.status.success()) {
+        write_if_changed(&cache.join("rust-toolchain.toml"), &format!("[toolchain]\nchannel = \"{TOOLCHAIN}\"\n"))?;
+    }
+    Ok(())
+}
+
+fn compiler_version(folder: &Path) -> anyhow::Result<String> {
+    let run = |arguments: &[&str]| -> anyhow::Result<String> {
+        let output = Command::new("rustc").args(arguments).current_dir(folder).env_remove("RUSTUP_TOOLCHAIN").output().context(
+            "Rust cells need the Rust toolchain, and `rustc` is not on the PATH: install it from https://rustup.rs",
+        )?;
+        if !output.status.success() {
+            bail!("`rustc` does not work: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let version = run(&["-vV"])?;
+    let sysroot = run(&["--print", "sysroot"])?;
+    if !Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library").exists() {
+        bail!(
+            "Rust cells need the standard library's sources, to know the types of variables. Run:\n  \
+             rustup component add rust-src --toolchain {TOOLCHAIN}"
+        );
+    }
+    Ok(version)
+}
+
+fn write_if_changed(path: &Path, text: &str) -> io::Result<()> {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    let mut file = fs::File::create(path)?;
+    file.write_all(text.as_bytes())
+}
+
+/// Takes out what belongs to the template's own cells: every kernel compiles its cells itself.
+fn remove_cell_artefacts(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let own = ["ctx-", "libctx", "ctx.", "libcode_", "code_"].iter().any(|prefix| name.starts_with(prefix)) || name == "incremental";
+        match (own, entry.file_type()?.is_dir()) {
+            (true, true) => fs::remove_dir_all(entry.path())?,
+            (true, false) => fs::remove_file(entry.path())?,
+            (false, true) => remove_cell_artefacts(&entry.path())?,
+            (false, false) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Clones a tree. Built libraries, which cargo replaces but never changes in place, are linked; the rest is copied,
+/// with its times, by which cargo judges what is fresh.
+fn clone_tree(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            clone_tree(&source, &target)?;
+            continue;
+        }
+        let library = source.extension().is_some_and(|extension| extension == "rlib" || extension == "rmeta" || extension == "so");
+        if library && fs::hard_link(&source, &target).is_ok() {
+            continue;
+        }
+        fs::copy(&source, &target)?;
+        let modified = entry.metadata()?.modified()?;
+        fs::File::options().append(true).open(&target)?.set_modified(modified)?;
+    }
+    Ok(())
+}

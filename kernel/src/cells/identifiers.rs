@@ -1,0 +1,77 @@
+//! Identifiers in a piece of Rust: enough to know which frames a cell means.
+
+/// Words outside strings, comments and field or method positions.
+fn words(code: &str) -> Vec<(usize, &str)> {
+    let bytes = code.as_bytes();
+    let mut words = Vec::new();
+    let mut index = 0;
+    while index < bytes.len() {
+        let rest = &code[index..];
+        if rest.starts_with("//") {
+            index += rest.find('\n').unwrap_or(rest.len());
+        } else if bytes[index] == b'"' {
+            index += 1 + string_end(&bytes[index + 1..]);
+        } else if bytes[index].is_ascii_alphabetic() || bytes[index] == b'_' {
+            let end = rest.find(|character: char| !(character.is_alphanumeric() || character == '_')).unwrap_or(rest.len());
+            words.push((index, &rest[..end]));
+            index += end;
+        } else {
+            index += rest.chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    words
+}
+
+fn string_end(bytes: &[u8]) -> usize {
+    let mut index = 0;
+    while index < bytes.len() {
+        match bytes[index] {
+            b'\\' => index += 2,
+            b'"' => return index + 1,
+            _ => index += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// Does the code use `name` as a variable?
+pub(crate) fn mentioned(code: &str, name: &str) -> bool {
+    words(code).into_iter().any(|(start, word)| {
+        let before = code[..start].trim_end();
+        word == name && !before.ends_with('.') && !before.ends_with("::")
+    })
+}
+
+/// Does the code define or assign the variable `name`?
+pub(crate) fn assigned(code: &str, name: &str) -> bool {
+    words(code).into_iter().any(|(start, word)| {
+        let (before, after) = (code[..start].trim_end(), code[start + word.len()..].trim_start());
+        let defined = before.ends_with("let") || before.ends_with("mut") || before.ends_with(['(', ',']) && code.contains("let");
+        let written = after.starts_with('=') && !after.starts_with("==") && !after.starts_with("=>");
+        word == name && (defined || written)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_told_from_fields_text_and_comments() {
+        assert!(mentioned("let n = hits.height();", "hits"));
+        assert!(mentioned("f(&hits)", "hits"));
+        for code in ["x.hits", "self::hits", "// hits", "\"hits\"", "hits_2", "\"a \\\" hits\""] {
+            assert!(!mentioned(code, "hits"), "{code}");
+        }
+    }
+
+    #[test]
+    fn definitions_and_assignments_are_seen() {
+        for code in ["let hits = 1;", "let mut hits = 1;", "hits = other;", "let (hits, b) = f();"] {
+            assert!(assigned(code, "hits"), "{code}");
+        }
+        for code in ["hits == 1", "let n = hits.height();", "f(hits)"] {
+            assert!(!assigned(code, "hits"), "{code}");
+        }
+    }
+}

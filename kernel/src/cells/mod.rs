@@ -1,0 +1,220 @@
+//! Rust cells: evcxr behind a small face.
+
+mod build_folder;
+mod compile_error;
+mod identifiers;
+
+use std::process::Child;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context;
+use evcxr::{CommandContext, Error, EvalContext};
+
+use crate::hub::{Failure, Hub};
+use crate::output::CellError;
+
+pub use build_folder::prepare_environment;
+pub(crate) use build_folder::{Template, remove_leftovers};
+pub(crate) use identifiers::{assigned, mentioned};
+
+/// First statement of every cell: from here on, what is printed is the user's.
+const BEGIN: &str = "huntbook::rt::begin();";
+
+/// evcxr with the prelude loaded. Lives on one thread.
+pub(crate) struct RustCells {
+    context: CommandContext,
+    hub: Option<Arc<Hub>>,
+    /// Milliseconds per phase of the last cell, for `HUNTBOOK_LOG=debug`.
+    phases: Vec<(String, Duration)>,
+}
+
+impl RustCells {
+    /// Starts evcxr in this process's build folder. Takes seconds: sockets are long open by then.
+    pub(crate) fn start(hub: Arc<Hub>, cells_folder: &std::path::Path) -> anyhow::Result<RustCells> {
+        let template = Template::locate()?;
+        template.make_ready()?;
+        let folder = build_folder::folder();
+        template.clone_to(&folder).with_context(|| format!("cannot clone the build folder to {}", folder.display()))?;
+        RustCells::start_in(&template, &folder, Some(hub), cells_folder)
+    }
+
+    /// Builds the template: the same steps as a kernel's, in the template's own folder.
+    pub(crate) fn build_template() -> anyhow::Result<()> {
+        let template = Template::locate()?;
+        template.write_sources()?;
+        let folder = build_folder::folder();
+        std::fs::create_dir_all(&folder)?;
+        let mut cells = RustCells::start_in(&template, &folder, None, &folder)?;
+        cells.warm_up()
+    }
+
+    fn start_in(
+        template: &Template,
+        folder: &std::path::Path,
+        hub: Option<Arc<Hub>>,
+        cells_folder: &std::path::Path,
+    ) -> anyhow::Result<RustCells> {
+        // evcxr reads evcxr.toml in the current folder, and rustup the toolchain file above it.
+        std::env::set_current_dir(folder)?;
+        let mut command = std::process::Command::new(std::env::current_exe()?);
+        command.current_dir(cells_folder).env_remove("EVCXR_TMPDIR");
+        if let Some(hub) = &hub {
+            hub.equip(&mut command);
+        }
+        let (mut context, _outputs) = EvalContext::with_subprocess_command(command).map_err(|error| anyhow::anyhow!("{error}"))?;
+        // evcxr has just built a cell without dependencies, which empties the lock file.
+        build_folder::write_lock(folder)?;
+        let mut state = context.state();
+        let plain = |error: Error| anyhow::anyhow!("{error}");
+        state.set_opt_level("0").map_err(plain)?;
+        let prelude = template.prelude();
+        state.add_dep("huntbook", &format!("{{ path = {:?} }}", prelude.to_string_lossy())).map_err(plain)?;
+        // `extern crate serde` gives cells serde's derives without another round of dependency checks.
+        let opening = "extern crate serde;\nuse huntbook::prelude::*;\nuse huntbook::{println, print, eprintln};";
+        context.eval_with_state(opening, state).map_err(|error| anyhow::anyhow!(compile_error::plain(&error)))?;
+        Ok(RustCells { context: CommandContext::with_eval_context(context), hub, phases: Vec::new() })
+    }
+
+    /// Runs what a hunter will run first, so that rust-analyzer has loaded the standard library by then.
+    pub(crate) fn warm_up(&mut self) -> anyhow::Result<()> {
+        // The variable is moved away at once: evcxr does not keep it.
+        let code = format!("{BEGIN}\nlet huntbook_warm_up = vec![1]; drop(huntbook_warm_up);");
+        self.context.execute(&code).map(drop).map_err(|error| anyhow::anyhow!(compile_error::plain(&error)))
+    }
+
+    pub(crate) fn process(&self) -> Arc<Mutex<Child>> {
+        self.context.process_handle()
+    }
+
+    /// Names and types of the variables that cells have left.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        let mut variables: Vec<_> =
+            self.context.variables_and_types().map(|(name, type_name)| (name.to_owned(), type_name.to_owned())).collect();
+        variables.sort();
+        variables
+    }
+
+    /// Runs Rust code. `frames` are names that get `let name = frame("name");` in front.
+    pub(crate) fn run(&mut self, code: &str, frames: &[String]) -> Result<(), CellError> {
+        let (commands, code) = split_commands(code);
+        for command in commands {
+            self.command(command)?;
+        }
+        if code.trim().is_empty() {
+            return Ok(());
+        }
+        let mut lines: Vec<String> = vec![BEGIN.to_owned()];
+        lines.extend(frames.iter().map(|name| format!("let {name} = huntbook::frame(\"{name}\");")));
+        let before = lines.len();
+        let wrapped = format!("{}\n{code}", lines.join("\n"));
+        let variables = self.variables();
+        let result = self.context.execute(&wrapped);
+        if let Some(hub) = &self.hub {
+            hub.pump();
+        }
+        let failure = self.hub.as_ref().and_then(|hub| hub.take_failure());
+        match (failure, result) {
+            (Some(failure), _) => Err(self.reported(failure, before)),
+            (None, Ok(outputs)) => {
+                self.phases = outputs.phases.iter().map(|phase| (phase.name.clone(), phase.duration)).collect();
+                tracing::debug!("cell phases: {:?}", self.phases);
+                Ok(())
+            }
+            (None, Err(Error::SubprocessTerminated(why))) => Err(process_ended(&why, &variables)),
+            (None, Err(Error::CompilationErrors(errors))) => Err(compile_error::render(&errors, code, before)),
+            (None, Err(error)) => Err(CellError::new("RustError", compile_error::plain(&error))),
+        }
+    }
+
+    /// `:dep` and the other commands of evcxr that stand at the beginning of a cell.
+    fn command(&mut self, command: &str) -> Result<(), CellError> {
+        let name = command.split_whitespace().next().unwrap_or_default();
+        // `:quit` would end the kernel process itself.
+        if matches!(name, ":quit" | ":clear" | ":load_config" | ":time_passes") {
+            return Err(CellError::new("MagicError", format!("`{name}` is not available in notebooks: restart the kernel instead")));
+        }
+        match self.context.execute(command) {
+            Ok(outputs) => {
+                if let (Some(hub), Some(text)) = (&self.hub, outputs.get("text/plain").filter(|text| !text.trim().is_empty())) {
+                    hub.emit(crate::output::Output::Display(huntbook_engine::Display::new([("text/plain", text.to_owned())])));
+                }
+                Ok(())
+            }
+            Err(error) => Err(CellError::new("RustError", compile_error::plain(&error))),
+        }
+    }
+
+    fn reported(&self, failure: Failure, lines_before: usize) -> CellError {
+        match failure {
+            Failure::QuestionMark { message } => CellError::new("Error", message),
+            Failure::Panic { message, line, column } => {
+                let place = line.and_then(|line| self.cell_line(line, lines_before)).map(|line| {
+                    let column = column.map(|column| format!(", column {column}")).unwrap_or_default();
+                    format!(" at line {line}{column}")
+                });
+                let mut error = CellError::new("Panic", message.clone());
+                error.traceback = vec![format!("\u{1b}[31mPanic\u{1b}[0m{}: {message}", place.unwrap_or_default())];
+                error
+            }
+        }
+    }
+
+    /// Line of the cell for a line of the file that evcxr generated around it.
+    fn cell_line(&self, line: u32, lines_before: usize) -> Option<usize> {
+        let source = self.context.last_source().ok()?;
+        let begin = source.lines().position(|text| text.contains(BEGIN))?;
+        (line as usize).checked_sub(begin + lines_before).filter(|line| *line > 0)
+    }
+}
+
+/// evcxr takes commands only from the beginning of a cell.
+fn split_commands(code: &str) -> (Vec<&str>, &str) {
+    let mut commands = Vec::new();
+    let mut rest = code;
+    loop {
+        let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
+        let trimmed = line.trim();
+        if trimmed.starts_with(':') && !trimmed.starts_with("::") {
+            commands.push(trimmed);
+        } else if commands.is_empty() || !trimmed.is_empty() {
+            return (commands, rest);
+        }
+        if after.is_empty() {
+            return (commands, "");
+        }
+        rest = after;
+    }
+}
+
+fn process_ended(why: &str, variables: &[(String, String)]) -> CellError {
+    let cause = match why.rsplit_once("signal: ") {
+        Some((_, signal)) => format!("the cell process was ended by signal {}", signal.trim()),
+        None => format!("the cell process ended: {}", why.trim()),
+    };
+    let names: Vec<&str> = variables.iter().map(|(name, _)| name.as_str()).collect();
+    let lost = match names.len() {
+        0 => "No Rust variables were lost".to_owned(),
+        _ => format!("Rust variables were lost: {}", names.join(", ")),
+    };
+    CellError::new("CellProcessEnded", format!("{cause}. {lost}. Functions, types and the engine's frames are kept"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_taken_from_the_beginning_only() {
+        assert_eq!(split_commands(":dep regex\n:opt 3\nlet x = 1;"), (vec![":dep regex", ":opt 3"], "let x = 1;"));
+        assert_eq!(split_commands("let x = 1;\n:dep regex"), (vec![], "let x = 1;\n:dep regex"));
+        assert_eq!(split_commands(":dep regex"), (vec![":dep regex"], ""));
+        assert_eq!(split_commands("::std::process::id()"), (vec![], "::std::process::id()"));
+    }
+
+    #[test]
+    fn a_lost_process_names_what_was_lost() {
+        let error = process_ended("Subprocess terminated with status: signal: 9 (SIGKILL)", &[("a".into(), "i32".into())]);
+        assert!(error.value.contains("signal 9 (SIGKILL)") && error.value.contains("lost: a"), "{}", error.value);
+    }
+}

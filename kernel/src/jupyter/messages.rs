@@ -1,0 +1,68 @@
+//! Outgoing messages.
+
+use jupyter_protocol::messaging::UnknownMessage;
+use jupyter_protocol::{JupyterMessage, JupyterMessageContent};
+use serde_json::{Value, json};
+
+use crate::output::CellError;
+
+/// A message with this type and content, in answer to `parent`.
+pub(crate) fn message(kind: &str, content: Value, parent: Option<&JupyterMessage>) -> JupyterMessage {
+    let content = JupyterMessageContent::UnknownMessage(UnknownMessage { msg_type: kind.to_owned(), content });
+    let mut message = JupyterMessage::new(content, parent);
+    message.header.username = "huntbook".to_owned();
+    message.header.version = PROTOCOL_VERSION.to_owned();
+    message
+}
+
+pub(crate) const PROTOCOL_VERSION: &str = "5.4";
+
+pub(crate) fn status(state: &str, parent: Option<&JupyterMessage>) -> JupyterMessage {
+    message("status", json!({"execution_state": state}), parent)
+}
+
+pub(crate) fn kernel_info() -> Value {
+    json!({
+        "status": "ok",
+        "protocol_version": PROTOCOL_VERSION,
+        "implementation": "huntbook",
+        "implementation_version": env!("CARGO_PKG_VERSION"),
+        "language_info": {
+            "name": "rust",
+            "version": env!("CARGO_PKG_RUST_VERSION"),
+            "mimetype": "text/rust",
+            "file_extension": ".rs",
+            "pygments_lexer": "rust",
+            "codemirror_mode": "rust",
+            "nbconvert_exporter": "script",
+        },
+        "banner": concat!("huntbook ", env!("CARGO_PKG_VERSION"), ": Rust and KQL for security hunting. `%help` shows the magics."),
+        "help_links": [
+            {"text": "KQL reference", "url": "https://learn.microsoft.com/kusto/query/"},
+            {"text": "The Rust book", "url": "https://doc.rust-lang.org/book/"},
+        ],
+        "debugger": false,
+    })
+}
+
+pub(crate) fn error(error: &CellError) -> Value {
+    json!({"ename": error.name, "evalue": error.value, "traceback": error.traceback})
+}
+
+pub(crate) fn execute_reply(result: &Result<(), CellError>, count: u64) -> Value {
+    match result {
+        Ok(()) => json!({"status": "ok", "execution_count": count, "payload": [], "user_expressions": {}}),
+        Err(failed) => {
+            let mut reply = error(failed);
+            reply["status"] = "error".into();
+            reply["execution_count"] = count.into();
+            reply["payload"] = json!([]);
+            reply["user_expressions"] = json!({});
+            reply
+        }
+    }
+}
+
+pub(crate) fn aborted(count: u64) -> Value {
+    json!({"status": "aborted", "execution_count": count, "payload": [], "user_expressions": {}})
+}

@@ -1,0 +1,136 @@
+//! The queue of cells and the thread that runs them.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+
+use jupyter_protocol::messaging::ExecuteRequest;
+use jupyter_protocol::{JupyterMessage, JupyterMessageContent};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::jupyter::messages::{self, message, status};
+use crate::output::{Output, Sink};
+use crate::session::Session;
+
+/// Where replies and broadcasts go.
+#[derive(Clone)]
+pub(crate) struct Outbox {
+    pub(crate) iopub: UnboundedSender<JupyterMessage>,
+    pub(crate) shell: UnboundedSender<JupyterMessage>,
+}
+
+impl Outbox {
+    pub(crate) fn publish(&self, message: JupyterMessage) {
+        let _ = self.iopub.send(message);
+    }
+
+    pub(crate) fn reply(&self, message: JupyterMessage) {
+        let _ = self.shell.send(message);
+    }
+}
+
+/// Runs execute requests one after the other.
+pub(crate) struct Queue {
+    jobs: mpsc::Sender<JupyterMessage>,
+    dropping: Arc<AtomicBool>,
+}
+
+impl Queue {
+    pub(crate) fn start(session: Arc<Session>, outbox: Outbox) -> std::io::Result<Queue> {
+        let (jobs, receiver) = mpsc::channel();
+        let dropping = Arc::new(AtomicBool::new(false));
+        let worker = Worker { session, outbox, count: AtomicU64::new(0), dropping: dropping.clone() };
+        std::thread::Builder::new().name("cells".into()).spawn(move || worker.run(&receiver))?;
+        Ok(Queue { jobs, dropping })
+    }
+
+    pub(crate) fn push(&self, request: JupyterMessage) {
+        let _ = self.jobs.send(request);
+    }
+
+    /// Drops the cells that wait, after an interrupt.
+    pub(crate) fn drop_waiting(&self) {
+        self.dropping.store(true, Ordering::SeqCst);
+    }
+}
+
+struct Worker {
+    session: Arc<Session>,
+    outbox: Outbox,
+    count: AtomicU64,
+    dropping: Arc<AtomicBool>,
+}
+
+impl Worker {
+    fn run(&self, jobs: &mpsc::Receiver<JupyterMessage>) {
+        while let Ok(request) = jobs.recv() {
+            self.dropping.store(false, Ordering::SeqCst);
+            let stop = self.execute(&request);
+            if stop || self.dropping.load(Ordering::SeqCst) {
+                // Requests that the front end had sent by now; what comes later is meant.
+                while let Ok(waiting) = jobs.try_recv() {
+                    self.abort(&waiting);
+                }
+            }
+        }
+    }
+
+    /// Says whether the requests that wait are to be aborted.
+    fn execute(&self, request: &JupyterMessage) -> bool {
+        let JupyterMessageContent::ExecuteRequest(execute) = &request.content else { return false };
+        let ExecuteRequest { code, silent, store_history, stop_on_error, .. } = execute;
+        let counts = *store_history && !silent && !code.trim().is_empty();
+        let count = self.count.fetch_add(u64::from(counts), Ordering::SeqCst) + u64::from(counts);
+        self.outbox.publish(status("busy", Some(request)));
+        if !silent {
+            let input = json!({"code": code, "execution_count": count});
+            self.outbox.publish(message("execute_input", input, Some(request)));
+        }
+        let sink = Arc::new(Publisher { outbox: self.outbox.clone(), parent: request.clone(), count, silent: *silent });
+        let result = self.session.execute(code, sink);
+        if let Err(error) = &result
+            && !silent
+        {
+            self.outbox.publish(message("error", messages::error(error), Some(request)));
+        }
+        self.outbox.reply(message("execute_reply", messages::execute_reply(&result, count), Some(request)));
+        self.outbox.publish(status("idle", Some(request)));
+        result.is_err() && *stop_on_error
+    }
+
+    fn abort(&self, request: &JupyterMessage) {
+        self.outbox.publish(status("busy", Some(request)));
+        let count = self.count.load(Ordering::SeqCst);
+        self.outbox.reply(message("execute_reply", messages::aborted(count), Some(request)));
+        self.outbox.publish(status("idle", Some(request)));
+    }
+}
+
+/// Publishes a cell's output.
+struct Publisher {
+    outbox: Outbox,
+    parent: JupyterMessage,
+    count: u64,
+    silent: bool,
+}
+
+impl Sink for Publisher {
+    fn emit(&self, output: Output) {
+        if self.silent {
+            return;
+        }
+        let (kind, content): (&str, Value) = match output {
+            Output::Stream { stream, text } => ("stream", json!({"name": stream.name(), "text": text})),
+            Output::Display(display) if display.is_result => {
+                let content = json!({"execution_count": self.count, "data": display.data, "metadata": display.metadata});
+                ("execute_result", content)
+            }
+            Output::Display(display) => {
+                let kind = if display.update { "update_display_data" } else { "display_data" };
+                let transient = display.display_id.map_or_else(|| json!({}), |id| json!({"display_id": id}));
+                (kind, json!({"data": display.data, "metadata": display.metadata, "transient": transient}))
+            }
+        };
+        self.outbox.publish(message(kind, content, Some(&self.parent)));
+    }
+}

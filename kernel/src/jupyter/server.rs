@@ -1,0 +1,211 @@
+//! The five sockets. They answer before Rust is warm: nothing here waits for evcxr.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use jupyter_protocol::{ConnectionInfo, JupyterMessage, JupyterMessageContent};
+use jupyter_zmq_client::{
+    KernelHeartbeatConnection, KernelIoPubXPubConnection, RouterRecvConnection, RouterSendConnection, SubscriptionEvent,
+    create_kernel_control_connection, create_kernel_heartbeat_connection, create_kernel_iopub_xpub_connection,
+    create_kernel_shell_connection, create_kernel_stdin_connection,
+};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::jupyter::is_complete;
+use crate::jupyter::messages::{kernel_info, message, status};
+use crate::jupyter::queue::{Outbox, Queue};
+use crate::session::{Options, Session};
+
+/// How often the kernel looks whether the server that started it is still there.
+const PARENT_POLL: Duration = Duration::from_secs(1);
+
+/// Runs a kernel until it is shut down.
+pub(crate) fn serve(connection_file: &Path, options: &Options) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(connection_file)
+        .with_context(|| format!("cannot read the connection file {}", connection_file.display()))?;
+    // The text holds the key: it never appears in a message.
+    let connection: ConnectionInfo = serde_json::from_str(&text)
+        .map_err(|error| anyhow::anyhow!("{} is not a connection file: {error}", connection_file.display()))?;
+    if connection.key.is_empty() {
+        bail!("the connection file has an empty key: anybody on this machine could run code in the kernel");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(run(connection, options))
+}
+
+async fn run(connection: ConnectionInfo, options: &Options) -> anyhow::Result<()> {
+    let id = uuid::Uuid::new_v4().to_string();
+    let iopub = create_kernel_iopub_xpub_connection(&connection, &id).await.context("cannot open the iopub socket")?;
+    let shell = create_kernel_shell_connection(&connection, &id).await.context("cannot open the shell socket")?;
+    let control = create_kernel_control_connection(&connection, &id).await.context("cannot open the control socket")?;
+    let stdin = create_kernel_stdin_connection(&connection, &id).await.context("cannot open the stdin socket")?;
+    let heartbeat = create_kernel_heartbeat_connection(&connection).await.context("cannot open the heartbeat socket")?;
+
+    let (shell_send, shell_receive) = shell.split();
+    let (control_send, control_receive) = control.split();
+    let (iopub_sender, iopub_receiver) = unbounded_channel();
+    let (shell_sender, shell_receiver) = unbounded_channel();
+    let (control_sender, control_receiver) = unbounded_channel();
+    tokio::spawn(publish(iopub, iopub_receiver));
+    tokio::spawn(send(shell_send, shell_receiver));
+    tokio::spawn(send(control_send, control_receiver));
+    tokio::spawn(beat(heartbeat));
+
+    let outbox = Outbox { iopub: iopub_sender, shell: shell_sender };
+    outbox.publish(status("starting", None));
+    let session = Session::start(options)?;
+    session.warm_up();
+    let queue = Arc::new(Queue::start(session.clone(), outbox.clone())?);
+    watch_parent(session.clone());
+
+    let control_outbox = Outbox { iopub: outbox.iopub.clone(), shell: control_sender };
+    let controlled = Channel { session: session.clone(), queue: queue.clone(), outbox: control_outbox };
+    tokio::spawn(Channel { session: session.clone(), queue, outbox }.listen(shell_receive));
+    controlled.listen(control_receive).await;
+    drop(stdin);
+    session.shut_down();
+    // Threads that wait for a cell must not hold the process: it was told to end.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    std::process::exit(0);
+}
+
+/// Broadcasts, and welcomes subscribers (JEP 65).
+async fn publish(mut iopub: KernelIoPubXPubConnection, mut messages: UnboundedReceiver<JupyterMessage>) {
+    loop {
+        tokio::select! {
+            outgoing = messages.recv() => match outgoing {
+                Some(mut message) => {
+                    // The topic goes where a router has identities.
+                    message.zmq_identities = vec![message.message_type().as_bytes().to_vec().into()];
+                    if let Err(error) = iopub.send(message).await {
+                        tracing::warn!("iopub: {error}");
+                    }
+                }
+                None => return,
+            },
+            event = iopub.recv_subscription() => match event {
+                Ok(SubscriptionEvent::Subscribe(topic)) => {
+                    let welcome = message("iopub_welcome", json!({"subscription": topic}), None);
+                    if let Err(error) = iopub.send(welcome).await {
+                        tracing::warn!("iopub: {error}");
+                    }
+                }
+                Ok(SubscriptionEvent::Unsubscribe(_)) => {}
+                Err(error) => tracing::debug!("iopub: {error}"),
+            },
+        }
+    }
+}
+
+async fn send(mut socket: RouterSendConnection, mut messages: UnboundedReceiver<JupyterMessage>) {
+    while let Some(message) = messages.recv().await {
+        if let Err(error) = socket.send(message).await {
+            tracing::warn!("a reply was not sent: {error}");
+        }
+    }
+}
+
+async fn beat(mut heartbeat: KernelHeartbeatConnection) {
+    loop {
+        if let Err(error) = heartbeat.single_heartbeat().await {
+            tracing::warn!("heartbeat: {error}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// A kernel whose server is gone ends, whatever it is doing.
+fn watch_parent(session: Arc<Session>) {
+    // SAFETY: getppid cannot fail.
+    let parent = unsafe { libc::getppid() };
+    tokio::spawn(async move {
+        // SAFETY: as above.
+        while unsafe { libc::getppid() } == parent {
+            tokio::time::sleep(PARENT_POLL).await;
+        }
+        session.shut_down();
+        std::process::exit(0);
+    });
+}
+
+/// Requests on the shell or the control socket.
+struct Channel {
+    session: Arc<Session>,
+    queue: Arc<Queue>,
+    outbox: Outbox,
+}
+
+impl Channel {
+    /// Answers until a shutdown is requested.
+    async fn listen(self, mut socket: RouterRecvConnection) {
+        loop {
+            match socket.read().await {
+                Ok(request) => {
+                    if self.handle(&request) {
+                        return;
+                    }
+                }
+                // A wrong signature or a malformed frame is dropped; the next message is another's.
+                Err(error) => tracing::warn!("a message was dropped: {error}"),
+            }
+        }
+    }
+
+    /// Says whether the kernel is to end.
+    fn handle(&self, request: &JupyterMessage) -> bool {
+        if let JupyterMessageContent::ExecuteRequest(_) = request.content {
+            self.queue.push(request.clone());
+            return false;
+        }
+        self.outbox.publish(status("busy", Some(request)));
+        let mut shut_down = false;
+        let reply: Option<(&str, Value)> = match &request.content {
+            JupyterMessageContent::KernelInfoRequest(_) => Some(("kernel_info_reply", kernel_info())),
+            JupyterMessageContent::IsCompleteRequest(code) => {
+                let state = is_complete::status(&code.code);
+                let mut reply = json!({"status": state});
+                if state == "incomplete" {
+                    reply["indent"] = "    ".into();
+                }
+                Some(("is_complete_reply", reply))
+            }
+            JupyterMessageContent::CompleteRequest(code) => Some((
+                "complete_reply",
+                json!({"status": "ok", "matches": [], "cursor_start": code.cursor_pos, "cursor_end": code.cursor_pos, "metadata": {}}),
+            )),
+            JupyterMessageContent::InspectRequest(_) => {
+                Some(("inspect_reply", json!({"status": "ok", "found": false, "data": {}, "metadata": {}})))
+            }
+            JupyterMessageContent::HistoryRequest(_) => Some(("history_reply", json!({"status": "ok", "history": []}))),
+            JupyterMessageContent::CommInfoRequest(_) => Some(("comm_info_reply", json!({"status": "ok", "comms": {}}))),
+            JupyterMessageContent::CommOpen(open) => {
+                let close = json!({"comm_id": open.comm_id, "data": {}});
+                self.outbox.publish(message("comm_close", close, Some(request)));
+                None
+            }
+            JupyterMessageContent::InterruptRequest(_) => {
+                self.queue.drop_waiting();
+                // Waiting for a cell to end must not hold up this socket.
+                let session = self.session.clone();
+                tokio::task::spawn_blocking(move || session.interrupt());
+                Some(("interrupt_reply", json!({"status": "ok"})))
+            }
+            JupyterMessageContent::ShutdownRequest(shutdown) => {
+                shut_down = true;
+                Some(("shutdown_reply", json!({"status": "ok", "restart": shutdown.restart})))
+            }
+            other => {
+                tracing::debug!("not answered: {}", other.message_type());
+                None
+            }
+        };
+        if let Some((kind, content)) = reply {
+            self.outbox.reply(message(kind, content, Some(request)));
+        }
+        self.outbox.publish(status("idle", Some(request)));
+        shut_down
+    }
+}

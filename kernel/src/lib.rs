@@ -1,0 +1,18 @@
+//! The huntbook kernel: Jupyter's protocol, the routing of cells, evcxr, headless runs and the command line.
+//!
+//! [`session::Session`] runs cells, whoever asks: [`jupyter`] (sockets) or [`run`] (headless). Magic segments go to
+//! the engine, Rust segments to [`cells`], which drives evcxr; user code runs in [`cell_process`].
+
+pub mod cell_process;
+pub mod cells;
+pub mod cli;
+mod hub;
+mod install;
+pub mod jupyter;
+mod notebook;
+mod output;
+mod paths;
+mod processes;
+mod run;
+mod sample_data;
+mod session;

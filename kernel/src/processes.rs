@@ -1,0 +1,42 @@
+//! Builds run as descendants of the kernel: cargo, rustc and linkers.
+
+use std::collections::HashMap;
+
+/// Kills running builds; says whether there were any.
+pub(crate) fn kill_builds() -> bool {
+    let table = table();
+    let mut pending = vec![std::process::id() as i32];
+    let mut killed = false;
+    while let Some(parent) = pending.pop() {
+        for (pid, name) in table.iter().filter(|(_, entry)| entry.parent == parent).map(|(pid, entry)| (*pid, &entry.name)) {
+            pending.push(pid);
+            if ["cargo", "rustc", "rustup", "build-script-b", "mold"].iter().any(|build| name.starts_with(build)) {
+                // SAFETY: sends a signal to a descendant of ours.
+                unsafe { libc::kill(pid, libc::SIGKILL) };
+                killed = true;
+            }
+        }
+    }
+    killed
+}
+
+struct Entry {
+    parent: i32,
+    name: String,
+}
+
+fn table() -> HashMap<i32, Entry> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return HashMap::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| {
+            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+            // `pid (name) state parent ...`; the name may hold anything, brackets included.
+            let (head, tail) = stat.rsplit_once(')')?;
+            let name = head.split_once('(')?.1.to_owned();
+            let parent = tail.split_whitespace().nth(1)?.parse().ok()?;
+            Some((pid, Entry { parent, name }))
+        })
+        .collect()
+}

@@ -1,0 +1,329 @@
+//! Runs cells, whoever asks: the router between magics and Rust.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::time::{Duration, Instant};
+
+use huntbook_engine::{Engine, FrameId, Settings};
+use huntbook_magics::{Magic, Segment, split};
+
+use crate::cells::{RustCells, Template, assigned, mentioned, remove_leftovers};
+use crate::hub::Hub;
+use crate::output::{CellError, Output, Sink, Stream};
+use crate::processes;
+
+/// How long an interrupted engine call has to reach user code and end the cell by itself.
+const GRACE: Duration = Duration::from_millis(400);
+
+/// Where a session works.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) workspace: PathBuf,
+    /// The notebook's folder: cells start in it, relative paths are relative to it.
+    pub(crate) folder: PathBuf,
+}
+
+pub(crate) struct Session {
+    engine: Arc<Engine>,
+    hub: Arc<Hub>,
+    jobs: mpsc::Sender<Job>,
+    state: Mutex<State>,
+    interrupted: AtomicBool,
+    running: AtomicBool,
+    /// The cell process, once there is one; the handle stays valid when evcxr restarts it.
+    process: Arc<Mutex<Option<Arc<Mutex<Child>>>>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Rust variables and their types, as of the last cell.
+    variables: BTreeMap<String, String>,
+    /// For a name, the engine's binding that the Rust variable of this name was last in step with.
+    in_step: HashMap<String, Option<FrameId>>,
+    /// Rust variables changed since the engine last heard of them.
+    changed: BTreeSet<String>,
+}
+
+type Job = Box<dyn FnOnce(&mut Rust) + Send>;
+
+/// evcxr on its own thread: a cell process dies with the thread that started it.
+struct Rust {
+    hub: Arc<Hub>,
+    folder: PathBuf,
+    cells: Option<Result<RustCells, String>>,
+    process: Arc<Mutex<Option<Arc<Mutex<Child>>>>>,
+}
+
+impl Session {
+    pub(crate) fn start(options: &Options) -> anyhow::Result<Arc<Session>> {
+        let private = private_folder();
+        let settings = Settings {
+            workspace: options.workspace.clone(),
+            base: options.folder.clone(),
+            transfer: private.join("transfer"),
+        };
+        let engine = Arc::new(Engine::new(settings)?);
+        let hub = Hub::start(engine.clone(), private)?;
+        let (jobs, receiver) = mpsc::channel::<Job>();
+        let process = Arc::new(Mutex::new(None));
+        let mut rust = Rust { hub: hub.clone(), folder: options.folder.clone(), cells: None, process: process.clone() };
+        std::thread::Builder::new().name("rust-cells".into()).spawn(move || {
+            for job in receiver {
+                job(&mut rust);
+            }
+        })?;
+        Ok(Arc::new(Session {
+            engine,
+            hub,
+            jobs,
+            state: Mutex::default(),
+            interrupted: AtomicBool::new(false),
+            running: AtomicBool::new(false),
+            process,
+        }))
+    }
+
+    /// Makes Rust ready behind the scenes: build folder, evcxr, rust-analyzer.
+    pub(crate) fn warm_up(&self) {
+        let job: Job = Box::new(|rust| {
+            if let Ok(cells) = rust.ready()
+                && let Err(error) = cells.warm_up()
+            {
+                tracing::warn!("warm-up: {error}");
+            }
+            remove_leftovers();
+        });
+        let _ = self.jobs.send(job);
+    }
+
+    /// Runs one cell; what it emits goes to the sink, in order.
+    pub(crate) fn execute(&self, code: &str, sink: Arc<dyn Sink>) -> Result<(), CellError> {
+        self.interrupted.store(false, Ordering::SeqCst);
+        self.running.store(true, Ordering::SeqCst);
+        self.engine.begin_cell();
+        self.hub.begin_cell(sink);
+        let result = split(code).into_iter().try_for_each(|segment| {
+            if self.interrupted.load(Ordering::SeqCst) {
+                return Err(interrupted());
+            }
+            match segment {
+                Segment::Magic { text, .. } => self.run_magic(text),
+                Segment::Rust { line, text } => self.run_rust(line, text),
+            }
+        });
+        self.hub.pump();
+        self.running.store(false, Ordering::SeqCst);
+        match result {
+            Err(error) if self.interrupted.load(Ordering::SeqCst) => Err(as_interrupt(error)),
+            other => other,
+        }
+    }
+
+    fn run_magic(&self, text: &str) -> Result<(), CellError> {
+        let magic = Magic::parse(text)?;
+        self.publish(&magic)?;
+        for display in magic.run(&self.engine)? {
+            self.hub.emit(Output::Display(display));
+        }
+        Ok(())
+    }
+
+    fn run_rust(&self, line: usize, code: &str) -> Result<(), CellError> {
+        self.announce_first_build();
+        let frames = self.frames_to_inject(code);
+        // Errors count lines within the cell, of which this segment may be the tail.
+        let padded = format!("{}{code}", "\n".repeat(line));
+        let (injected, lifetime) = (frames.clone(), code.to_owned());
+        let (result, variables) = self.with_rust(move |rust| {
+            let cells = rust.ready()?;
+            let result = cells.run(&padded, &frames);
+            Ok((result, cells.variables()))
+        })?;
+        self.after_rust(&lifetime, &injected, variables);
+        if let Err(error) = &result
+            && error.name == "CellProcessEnded"
+        {
+            self.engine.forget_cell_handles();
+        }
+        result
+    }
+
+    /// Frames of the engine that the code names and that Rust does not have, or has in an older version.
+    fn frames_to_inject(&self, code: &str) -> Vec<String> {
+        let state = self.state();
+        let wanted = |name: &String| {
+            let binding = self.engine.binding(name);
+            mentioned(code, name) && binding.is_some() && state.in_step.get(name).copied().flatten() != binding
+        };
+        self.engine.names().into_iter().map(|(name, _, _)| name).filter(wanted).collect()
+    }
+
+    fn after_rust(&self, code: &str, injected: &[String], variables: Vec<(String, String)>) {
+        let mut state = self.state();
+        state.variables = variables.into_iter().collect();
+        for name in injected {
+            state.in_step.insert(name.clone(), self.engine.binding(name));
+        }
+        let names: Vec<String> = state.variables.keys().cloned().collect();
+        for name in names.into_iter().filter(|name| assigned(code, name)) {
+            state.in_step.insert(name.clone(), self.engine.binding(&name));
+            state.changed.insert(name);
+        }
+        // A variable that is gone (moved, or lost with its process) no longer stands for the frame.
+        let State { variables, in_step, changed } = &mut *state;
+        in_step.retain(|name, _| variables.contains_key(name));
+        changed.retain(|name| variables.contains_key(name));
+    }
+
+    /// Makes the Rust variables that a magic names known to the engine.
+    fn publish(&self, magic: &Magic) -> Result<(), CellError> {
+        for name in magic.frames_wanted() {
+            let stale = {
+                let state = self.state();
+                let is_frame = state.variables.get(&name).is_some_and(|type_name| type_name == "Frame" || type_name.ends_with("::Frame"));
+                is_frame && state.changed.contains(&name)
+            };
+            if stale {
+                self.hidden(format!("huntbook::rt::publish(\"{name}\", &{name}).unwrap();"))?;
+                let mut state = self.state();
+                state.changed.remove(&name);
+                let binding = self.engine.binding(&name);
+                state.in_step.insert(name, binding);
+            }
+        }
+        for name in magic.scalars_wanted() {
+            if self.state().variables.contains_key(&name) {
+                self.hidden(format!("huntbook::rt::publish_scalar(\"{name}\", &{name}).unwrap();")).map_err(|error| {
+                    if error.name != "CompileError" {
+                        return error;
+                    }
+                    let type_name = self.state().variables.get(&name).cloned().unwrap_or_default();
+                    CellError::new("KqlError", format!("`${{{name}}}` is a {type_name}: only numbers, text and Booleans can stand in a query"))
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs Rust that the user did not write.
+    fn hidden(&self, code: String) -> Result<(), CellError> {
+        self.with_rust(move |rust| Ok(rust.ready()?.run(&code, &[])))?
+    }
+
+    fn with_rust<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Rust) -> Result<T, CellError> + Send + 'static,
+    ) -> Result<T, CellError> {
+        let (sender, receiver) = mpsc::channel();
+        let job: Job = Box::new(move |rust| drop(sender.send(work(rust))));
+        let gone = || CellError::new("KernelError", "the thread that runs Rust cells has stopped: restart the kernel");
+        self.jobs.send(job).map_err(|_| gone())?;
+        receiver.recv().map_err(|_| gone())?
+    }
+
+    fn announce_first_build(&self) {
+        if lock(&self.process).is_none() && !Template::locate().is_ok_and(|template| template.is_ready()) {
+            let text = "Preparing Rust cells, once for this machine: about a minute...\n".to_owned();
+            self.hub.emit(Output::Stream { stream: Stream::Stderr, text });
+        }
+    }
+
+    /// Stops the running cell. Harmless when none runs.
+    pub(crate) fn interrupt(&self) {
+        if !self.running.load(Ordering::SeqCst) {
+            return;
+        }
+        self.interrupted.store(true, Ordering::SeqCst);
+        let in_engine = self.hub.is_engine_busy();
+        self.engine.cancel();
+        if processes::kill_builds() {
+            return;
+        }
+        if in_engine && self.ends_within(GRACE) {
+            return;
+        }
+        if !in_engine && self.ends_within(Duration::from_millis(20)) {
+            return;
+        }
+        if let Some(process) = lock(&self.process).as_ref() {
+            let _ = lock(process).kill();
+        }
+    }
+
+    fn ends_within(&self, patience: Duration) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < patience {
+            if !self.running.load(Ordering::SeqCst) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        false
+    }
+
+    /// Ends the cell process and running builds and removes this kernel's files.
+    pub(crate) fn shut_down(&self) {
+        self.interrupted.store(true, Ordering::SeqCst);
+        self.engine.cancel();
+        processes::kill_builds();
+        if let Some(process) = lock(&self.process).as_ref() {
+            let _ = lock(process).kill();
+        }
+        self.hub.remove_files();
+        let _ = std::fs::remove_dir_all(std::env::var_os("EVCXR_TMPDIR").unwrap_or_default());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl Rust {
+    /// evcxr, started when it is not running yet. A failure stays: the notebook goes on with magics.
+    fn ready(&mut self) -> Result<&mut RustCells, CellError> {
+        if self.cells.is_none() {
+            let started = RustCells::start(self.hub.clone(), &self.folder).map_err(|error| format!("{error:#}"));
+            if let Ok(cells) = &started {
+                *lock(&self.process) = Some(cells.process());
+            }
+            self.cells = Some(started);
+        }
+        match self.cells.as_mut() {
+            Some(Ok(cells)) => Ok(cells),
+            Some(Err(why)) => {
+                let error = CellError::new("RustUnavailable", why.clone());
+                // Tried anew by the next cell: what was missing may be installed by then.
+                self.cells = None;
+                Err(error)
+            }
+            None => Err(CellError::new("RustUnavailable", "Rust could not be started")),
+        }
+    }
+}
+
+fn interrupted() -> CellError {
+    CellError::new("Interrupted", "the cell was interrupted")
+}
+
+/// What a cell fails with when it was interrupted; a lost process is said all the same.
+fn as_interrupt(error: CellError) -> CellError {
+    if error.name == "CellProcessEnded" {
+        let lost = error.value.split_once(". ").map_or("", |(_, rest)| rest).to_owned();
+        return CellError::new("Interrupted", format!("the cell was interrupted. {lost}"));
+    }
+    interrupted()
+}
+
+/// A folder for sockets and column data that only this user can enter; in memory where the system has that.
+fn private_folder() -> PathBuf {
+    let base = ["/dev/shm"].map(PathBuf::from).into_iter().find(|folder| folder.is_dir()).unwrap_or_else(std::env::temp_dir);
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    base.join(format!("huntbook-{}-{}", std::process::id(), &id[..12]))
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,203 @@
+//! Names: `let` bindings, function parameters and the columns of the current row.
+
+use std::rc::Rc;
+
+use super::{Binder, Bound, ColumnInfo, Either, Table, Typed};
+use crate::{
+    ast::{Argument, Expr as Ast, ExprKind, Name, Parameter, Statement},
+    diagnostics::{Diagnostic, Span, codes},
+};
+
+/// Calls inside calls inside calls: KQL has no recursion, so deep chains are mistakes.
+const MAX_CALL_DEPTH: usize = 20;
+
+/// What a `let` name stands for.
+#[derive(Clone)]
+pub(crate) enum Binding {
+    Scalar(Typed),
+    Table(Table),
+    Function(Rc<Function>),
+}
+
+/// A `let` function with the names it was written among.
+pub(crate) struct Function {
+    parameters: Vec<Parameter>,
+    body: Vec<Statement>,
+    captured: Scope,
+}
+
+struct Link {
+    name: String,
+    binding: Binding,
+    parent: Option<Rc<Link>>,
+}
+
+/// Everything a name may refer to.
+#[derive(Clone, Default)]
+pub(crate) struct Scope {
+    lets: Option<Rc<Link>>,
+    rows: Option<Rc<Vec<ColumnInfo>>>,
+    /// Set while the operands of `summarize` are bound.
+    pub(crate) aggregates: Option<Rc<super::summarize::Collector>>,
+}
+
+impl Drop for Link {
+    /// A chain of thousands of `let`s must not be dropped by recursion.
+    fn drop(&mut self) {
+        let mut next = self.parent.take();
+        while let Some(link) = next {
+            match Rc::try_unwrap(link) {
+                Ok(mut link) => next = link.parent.take(),
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+impl Scope {
+    pub(crate) fn with(&self, name: &str, binding: Binding) -> Scope {
+        let link = Link { name: name.to_string(), binding, parent: self.lets.clone() };
+        Scope { lets: Some(Rc::new(link)), ..self.clone() }
+    }
+
+    /// The scope in which the expressions of an operator see their input row.
+    pub(crate) fn with_rows(&self, columns: &[ColumnInfo]) -> Scope {
+        Scope { rows: Some(Rc::new(columns.to_vec())), aggregates: None, ..self.clone() }
+    }
+
+    pub(crate) fn without_rows(&self) -> Scope {
+        Scope { rows: None, aggregates: None, ..self.clone() }
+    }
+
+    pub(crate) fn has_rows(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    pub(crate) fn columns(&self) -> &[ColumnInfo] {
+        self.rows.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn column(&self, name: &str) -> Option<&ColumnInfo> {
+        self.columns().iter().find(|column| column.name == name)
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&Binding> {
+        let mut next = self.lets.as_ref();
+        while let Some(link) = next {
+            if link.name == name {
+                return Some(&link.binding);
+            }
+            next = link.parent.as_ref();
+        }
+        None
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut next = self.lets.as_ref();
+        while let Some(link) = next {
+            names.push(link.name.clone());
+            next = link.parent.as_ref();
+        }
+        names
+    }
+}
+
+impl Binder<'_> {
+    pub(super) fn bind_let(&self, name: &Name, value: &Ast, scope: &Scope) -> Bound<Scope> {
+        let binding = match &value.kind {
+            ExprKind::Lambda { parameters, body } => {
+                let function = Function { parameters: parameters.clone(), body: body.clone(), captured: scope.clone() };
+                Binding::Function(Rc::new(function))
+            }
+            _ => match self.either(value, scope)? {
+                Either::Scalar(value) => Binding::Scalar(value),
+                Either::Table(table) => Binding::Table(Table { name: Some(name.text.clone()), ..table }),
+            },
+        };
+        Ok(scope.with(&name.text, binding))
+    }
+
+    /// Calls a `let` function: its body is bound with the arguments in place of the parameters.
+    pub(super) fn call_function(&self, function: &Function, first: Option<Table>, arguments: &[Argument], span: &Span, scope: &Scope) -> Bound<Either> {
+        self.calls.set(self.calls.get() + 1);
+        if self.calls.get() > MAX_CALL_DEPTH {
+            return Err(Diagnostic::new(codes::TOO_DEEP, span.clone(), format!("functions call each other more than {MAX_CALL_DEPTH} deep")));
+        }
+        // Columns of the calling row are out of sight: a body sees parameters and earlier `let`s.
+        let mut inner = function.captured.without_rows();
+        let values = self.matched_arguments(function, first, arguments, span, scope)?;
+        for (parameter, binding) in function.parameters.iter().zip(values) {
+            inner = inner.with(&parameter.name.text, binding);
+        }
+        let result = self.body(function, span, inner);
+        self.calls.set(self.calls.get() - 1);
+        result
+    }
+
+    fn body(&self, function: &Function, span: &Span, mut scope: Scope) -> Bound<Either> {
+        let mut result = None;
+        for statement in &function.body {
+            match statement {
+                Statement::Let { name, value } => scope = self.bind_let(name, value, &scope)?,
+                Statement::Expression(expression) => result = Some(self.either(expression, &scope)?),
+                Statement::Set { .. } | Statement::Unsupported { .. } => {}
+            }
+        }
+        result.ok_or_else(|| Diagnostic::new(codes::SYNTAX, span.clone(), "the function has no result"))
+    }
+
+    fn matched_arguments(&self, function: &Function, first: Option<Table>, arguments: &[Argument], span: &Span, scope: &Scope) -> Bound<Vec<Binding>> {
+        let mut first = first;
+        let mut positional = arguments.iter().filter(|argument| argument.name.is_none());
+        let mut bindings = Vec::new();
+        for parameter in &function.parameters {
+            if parameter.scalar_type.is_none()
+                && let Some(table) = first.take()
+            {
+                bindings.push(Binding::Table(table));
+                continue;
+            }
+            let named = arguments.iter().find(|argument| argument.name.as_ref().is_some_and(|name| name.text == parameter.name.text));
+            let value = match named.or_else(|| positional.next()) {
+                Some(argument) => self.argument(parameter, &argument.value, scope)?,
+                None => match &parameter.default {
+                    Some(default) => self.argument(parameter, default, &function.captured)?,
+                    None => return Err(Diagnostic::new(codes::ARGUMENTS, span.clone(), format!("the argument `{}` is missing", parameter.name.text))),
+                },
+            };
+            bindings.push(value);
+        }
+        if let Some(extra) = positional.next() {
+            let message = format!("the function takes {} argument(s)", function.parameters.len());
+            return Err(Diagnostic::new(codes::ARGUMENTS, extra.value.span.clone(), message));
+        }
+        Ok(bindings)
+    }
+
+    fn argument(&self, parameter: &Parameter, value: &Ast, scope: &Scope) -> Bound<Binding> {
+        match parameter.scalar_type {
+            None => Ok(Binding::Table(self.tabular_argument(parameter, value, scope)?)),
+            Some(wanted) => {
+                let bound = self.scalar(value, scope)?;
+                let fits = bound.kql_type == wanted || super::scalar::widens(bound.kql_type, wanted) || bound.kql_type == crate::ast::KqlType::Dynamic;
+                if !fits {
+                    let message = format!("the argument `{}` must be a {wanted}, this is a {}", parameter.name.text, bound.kql_type);
+                    return Err(Diagnostic::new(codes::TYPE, value.span.clone(), message));
+                }
+                Ok(Binding::Scalar(bound.converted(wanted)))
+            }
+        }
+    }
+
+    fn tabular_argument(&self, parameter: &Parameter, value: &Ast, scope: &Scope) -> Bound<Table> {
+        let table = self.table(value, &scope.without_rows())?;
+        for (column, _) in &parameter.columns {
+            if table.column(&column.text).is_none() {
+                let message = format!("the table for `{}` has no column `{}`", parameter.name.text, column.text);
+                return Err(Diagnostic::new(codes::UNKNOWN_COLUMN, value.span.clone(), message));
+            }
+        }
+        Ok(table)
+    }
+}

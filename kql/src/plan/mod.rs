@@ -1,0 +1,308 @@
+//! Binding and planning in one pass: names and types are resolved, every mistake is reported
+//! with its place, and what comes out is a polars `LazyFrame`. Nothing runs here, except the
+//! subqueries of `toscalar` and `in`, whose values the plan needs.
+
+mod calls;
+mod compare;
+mod expand;
+mod join;
+mod lets;
+mod names;
+mod operators;
+mod parse;
+mod scalar;
+mod sources;
+mod summarize;
+mod union;
+
+use std::{
+    cell::{Cell as Counter, RefCell},
+    rc::Rc,
+};
+
+use polars::prelude::*;
+
+use crate::{
+    Catalog,
+    ast::{Expr as Ast, ExprKind, KqlType, Query, Statement},
+    diagnostics::{Diagnostic, Span, codes},
+    result::Render,
+    rows,
+    value::{self, Value},
+};
+pub(crate) use lets::{Binding, Scope};
+
+pub(crate) type Bound<T> = Result<T, Diagnostic>;
+
+/// How much a query may ask for before it is refused: nested `let`s can double per line.
+const MAX_WORK: usize = 100_000;
+
+/// A column of a frame while it is being planned.
+#[derive(Debug, Clone)]
+pub(crate) struct ColumnInfo {
+    pub(crate) name: String,
+    pub(crate) kql_type: KqlType,
+    /// Set while the frame still holds the column as it was scanned; its physical form is then
+    /// computed where it is used, so that filters reach the Parquet statistics.
+    pub(crate) scanned: Option<DataType>,
+}
+
+impl ColumnInfo {
+    pub(crate) fn new(name: impl Into<String>, kql_type: KqlType) -> Self {
+        Self { name: name.into(), kql_type, scanned: None }
+    }
+
+    /// The column in the engine's physical form.
+    pub(crate) fn expression(&self) -> Expr {
+        match &self.scanned {
+            Some(dtype) => sources::physical_form(col(self.name.as_str()), dtype),
+            None => col(self.name.as_str()),
+        }
+    }
+}
+
+/// A planned tabular expression.
+#[derive(Clone)]
+pub(crate) struct Table {
+    pub(crate) frame: LazyFrame,
+    pub(crate) columns: Vec<ColumnInfo>,
+    /// Plan nodes below, counted with repetition.
+    pub(crate) weight: usize,
+    /// What `union withsource=` calls it.
+    pub(crate) name: Option<String>,
+}
+
+impl Table {
+    pub(crate) fn column(&self, name: &str) -> Option<&ColumnInfo> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The same table with every column in physical form.
+    pub(crate) fn canonical(self) -> Table {
+        if self.columns.iter().all(|column| column.scanned.is_none()) {
+            return self;
+        }
+        let expressions: Vec<Expr> = self.columns.iter().map(|column| column.expression().alias(column.name.as_str())).collect();
+        let columns = self.columns.iter().map(|column| ColumnInfo::new(&column.name, column.kql_type)).collect();
+        Table { frame: self.frame.select(expressions), columns, ..self }
+    }
+
+    /// A table on top of this one's plan.
+    pub(crate) fn with(&self, frame: LazyFrame, columns: Vec<ColumnInfo>) -> Table {
+        Table { frame, columns, weight: self.weight + 1, name: None }
+    }
+}
+
+/// A planned scalar expression.
+#[derive(Debug, Clone)]
+pub(crate) struct Typed {
+    pub(crate) expression: Expr,
+    pub(crate) kql_type: KqlType,
+    /// Known without looking at any row.
+    pub(crate) constant: Option<Value>,
+    /// Set for a column that is still as scanned.
+    pub(crate) scanned: Option<(String, DataType)>,
+}
+
+impl Typed {
+    pub(crate) fn constant(value: Value, kql_type: KqlType) -> Self {
+        Self { expression: rows::literal(&value, kql_type), kql_type, constant: Some(value), scanned: None }
+    }
+
+    pub(crate) fn null(kql_type: KqlType) -> Self {
+        Self::constant(value::null_of(kql_type), kql_type)
+    }
+
+    pub(crate) fn computed(expression: Expr, kql_type: KqlType) -> Self {
+        Self { expression, kql_type, constant: None, scanned: None }
+    }
+
+    pub(crate) fn column(column: &ColumnInfo) -> Self {
+        let scanned = column.scanned.clone().map(|dtype| (column.name.clone(), dtype));
+        Self { expression: column.expression(), kql_type: column.kql_type, constant: None, scanned }
+    }
+
+    /// Applies a row function, now if every input is constant.
+    pub(crate) fn apply(inputs: Vec<Typed>, kql_type: KqlType, function: rows::RowFunction) -> Typed {
+        if inputs.iter().all(|input| input.constant.is_some()) {
+            let cells: Vec<_> = inputs.iter().filter_map(|input| input.constant.as_ref()).map(|value| value.borrowed()).collect();
+            return Typed::constant(function(&cells), kql_type);
+        }
+        let inputs = inputs.into_iter().map(|input| match input.constant {
+            Some(value) => rows::Input::Constant(value),
+            None => rows::Input::Column(input.expression),
+        });
+        Typed::computed(rows::map_rows(inputs.collect(), kql_type, function), kql_type)
+    }
+
+    /// Converts between types as `tostring`, `tolong`, ... do.
+    pub(crate) fn converted(self, to: KqlType) -> Typed {
+        if self.kql_type == to {
+            return self;
+        }
+        let function = crate::functions::conversion::converter(self.kql_type, to);
+        Typed::apply(vec![self], to, function)
+    }
+}
+
+/// A scalar or a table: only binding tells which a name stands for.
+pub(crate) enum Either {
+    Scalar(Typed),
+    Table(Table),
+}
+
+/// Plans one query.
+pub(crate) struct Binder<'a> {
+    pub(crate) catalog: &'a dyn Catalog,
+    /// Ticks; one moment for the whole query.
+    pub(crate) now: i64,
+    pub(crate) piped: Option<LazyFrame>,
+    render: RefCell<Option<Render>>,
+    work: Counter<usize>,
+    calls: Counter<usize>,
+    known_tables: RefCell<Option<Rc<Vec<String>>>>,
+}
+
+impl<'a> Binder<'a> {
+    pub(crate) fn new(catalog: &'a dyn Catalog, now: i64, piped: Option<LazyFrame>) -> Self {
+        Self {
+            catalog,
+            now,
+            piped,
+            render: RefCell::default(),
+            work: Counter::new(0),
+            calls: Counter::new(0),
+            known_tables: RefCell::default(),
+        }
+    }
+
+    /// Plans the statements; the last expression is the result.
+    pub(crate) fn query(&self, query: &Query) -> Bound<(Table, Option<Render>)> {
+        let mut scope = Scope::default();
+        let mut result = None;
+        for statement in &query.statements {
+            match statement {
+                Statement::Let { name, value } => scope = self.bind_let(name, value, &scope)?,
+                Statement::Expression(expression) => result = Some(self.result_table(expression, &scope)?),
+                Statement::Set { .. } => {}
+                Statement::Unsupported { keyword } => {
+                    return Err(not_executed(keyword.span.clone(), format!("statement `{}`", keyword.text)));
+                }
+            }
+        }
+        let end = 0..0;
+        let table = result.ok_or_else(|| Diagnostic::new(codes::SYNTAX, end, "the query has no result: it needs an expression after its `let` statements"))?;
+        Ok((table, self.render.borrow_mut().take()))
+    }
+
+    fn result_table(&self, expression: &Ast, scope: &Scope) -> Bound<Table> {
+        match self.either(expression, scope)? {
+            Either::Table(table) => Ok(table),
+            Either::Scalar(value) => Ok(sources::single_row(vec![("print_0".to_string(), value)])),
+        }
+    }
+
+    /// Plans a tabular expression.
+    pub(crate) fn table(&self, expression: &Ast, scope: &Scope) -> Bound<Table> {
+        match self.either(expression, scope)? {
+            Either::Table(table) => Ok(table),
+            Either::Scalar(_) => Err(Diagnostic::new(codes::TYPE, expression.span.clone(), "a tabular expression is needed here, this is a scalar")),
+        }
+    }
+
+    /// Plans whatever it is.
+    pub(crate) fn either(&self, expression: &Ast, scope: &Scope) -> Bound<Either> {
+        self.spend(1, &expression.span)?;
+        let table = match &expression.kind {
+            ExprKind::Pipeline { source, operators } => self.pipeline(source, operators, scope)?,
+            ExprKind::PipedInput => self.piped_input(expression)?,
+            ExprKind::Datatable { columns, values } => self.datatable(columns, values, &expression.span, scope)?,
+            ExprKind::Range { column, from, to, step } => self.range(column, from, to, step, scope)?,
+            ExprKind::Print(values) => self.print(values, scope)?,
+            ExprKind::Union(union) => self.union(None, union, &expression.span, scope)?,
+            ExprKind::UnsupportedSource(word) => return Err(not_executed(expression.span.clone(), format!("operator `{word}`"))),
+            ExprKind::Name(name) => return self.name(name, &expression.span, scope),
+            ExprKind::Call { name, arguments } => return self.call_either(name, arguments, expression, scope),
+            ExprKind::Wildcard(pattern) => {
+                let message = format!("`{pattern}` matches several tables and stands only in `union`");
+                return Err(Diagnostic::new(codes::VALUE, expression.span.clone(), message));
+            }
+            _ => return self.scalar(expression, scope).map(Either::Scalar),
+        };
+        self.spend(table.weight / 8, &expression.span)?;
+        Ok(Either::Table(table))
+    }
+
+    /// A column, a `let`, or a table of the catalog.
+    fn name(&self, name: &str, span: &Span, scope: &Scope) -> Bound<Either> {
+        if let Some(column) = scope.column(name) {
+            return Ok(Either::Scalar(Typed::column(column)));
+        }
+        match scope.find(name) {
+            Some(Binding::Scalar(value)) => Ok(Either::Scalar(value.clone())),
+            Some(Binding::Table(table)) => Ok(Either::Table(Table { name: table.name.clone().or_else(|| Some(name.to_string())), ..table.clone() })),
+            Some(Binding::Function(_)) => Err(Diagnostic::new(codes::SYNTAX, span.clone(), format!("`{name}` is a function: call it as `{name}()`"))),
+            None if scope.has_rows() => match self.catalog_table(name, span)? {
+                Some(table) => Ok(Either::Table(table)),
+                None => Err(self.unknown_column(name, span, scope)),
+            },
+            None => self.catalog_table(name, span)?.map(Either::Table).ok_or_else(|| self.unknown_table(name, span, scope)),
+        }
+    }
+
+    fn pipeline(&self, source: &Ast, operators: &[crate::ast::Operator], scope: &Scope) -> Bound<Table> {
+        // Inside a row (`in ((T | ...))`) the source is a table, never a column of that row.
+        let outer = scope.without_rows();
+        let mut table = self.table(source, &outer)?;
+        let mut scope = outer;
+        for operator in operators {
+            self.spend(1, &operator.span)?;
+            if let crate::ast::OperatorKind::As(name) = &operator.kind {
+                scope = scope.with(&name.text, Binding::Table(table.clone()));
+                continue;
+            }
+            table = self.operator(table, operator, &scope)?;
+        }
+        Ok(table)
+    }
+
+    /// Counts work, so that a query that doubles per line is refused instead of hanging.
+    pub(crate) fn spend(&self, amount: usize, span: &Span) -> Bound<()> {
+        self.work.set(self.work.get().saturating_add(amount));
+        if self.work.get() > MAX_WORK {
+            return Err(Diagnostic::new(codes::TOO_DEEP, span.clone(), "the query expands to too many operators").with_hint("use `materialize` or fewer nested `let` functions"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_render(&self, render: Render) {
+        self.render.replace(Some(render));
+    }
+
+    pub(crate) fn table_names(&self) -> Rc<Vec<String>> {
+        self.known_tables.borrow_mut().get_or_insert_with(|| Rc::new(self.catalog.table_names())).clone()
+    }
+
+    pub(crate) fn unknown_table(&self, name: &str, span: &Span, scope: &Scope) -> Diagnostic {
+        let tables = self.table_names();
+        let lets = scope.names();
+        let candidates = tables.iter().map(String::as_str).chain(lets.iter().map(String::as_str));
+        Diagnostic::new(codes::UNKNOWN_TABLE, span.clone(), format!("unknown table `{name}`")).with_nearest(name, candidates)
+    }
+
+    pub(crate) fn unknown_column(&self, name: &str, span: &Span, scope: &Scope) -> Diagnostic {
+        let lets = scope.names();
+        let candidates = scope.columns().iter().map(|column| column.name.as_str()).chain(lets.iter().map(String::as_str));
+        Diagnostic::new(codes::UNKNOWN_COLUMN, span.clone(), format!("unknown column `{name}`")).with_nearest(name, candidates)
+    }
+}
+
+/// "X is not executed by the embedded engine yet"
+pub(crate) fn not_executed(span: Span, what: impl std::fmt::Display) -> Diagnostic {
+    Diagnostic::new(codes::NOT_EXECUTED, span, format!("{what} is not executed by the embedded engine yet"))
+}
+
+/// Polars planning errors at a place of the query.
+pub(crate) fn plan_error(span: &Span) -> impl Fn(PolarsError) -> Diagnostic + '_ {
+    move |error| Diagnostic::new(codes::VALUE, span.clone(), error.to_string())
+}

@@ -1,0 +1,45 @@
+//! What Rust cells see in huntbook.
+//!
+//! A cell is a thin client of the engine: a [`Frame`] is a handle on rows that the engine holds, its methods build
+//! a plan, and the engine runs the plan when rows are needed.
+//!
+//! ```ignore
+//! let top = hits.filter(col("score").gt(1.0)).sort("score", desc()).head(20);
+//! let best: Vec<Access> = top.rows()?;
+//! ```
+
+mod access_anomaly;
+mod client;
+mod datetime;
+pub mod display;
+mod error;
+mod expr;
+mod frame;
+mod macros;
+pub mod plot;
+mod query;
+pub mod rt;
+mod transfer;
+
+pub use ndarray;
+pub use plotters;
+pub use serde;
+pub use serde_json;
+
+pub use access_anomaly::{AccessAnomaly, AccessAnomalyModel};
+pub use datetime::{Datetime, Duration};
+pub use error::{Error, Result};
+pub use expr::{Expr, IntoLiteral, IntoName, asc, col, desc, len, lit, when};
+pub use frame::{Frame, GroupBy, SortOrder, frame, frame_of};
+pub use huntbook_wire::JoinKind;
+pub use query::{Query, blob, kql, la_write, sample};
+pub use transfer::{FromColumn, IntoColumn};
+
+/// Everything a cell has in scope from the start.
+pub mod prelude {
+    pub use crate::display::CellDisplay as _;
+    pub use crate::{
+        AccessAnomaly, AccessAnomalyModel, Datetime, Duration, Expr, Frame, JoinKind, asc, blob, col, desc, display, frame,
+        frame_of, kql, la_write, len, lit, ndarray, plot, plotters, sample, serde_json, when,
+    };
+}

@@ -1,0 +1,132 @@
+//! What the generated part of a cell calls. Not for users.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ThreadId;
+
+use huntbook_wire::{Literal, Request, environment};
+
+use crate::client;
+use crate::{Frame, IntoLiteral};
+
+/// Has the running cell's user code begun?
+static BEGUN: AtomicBool = AtomicBool::new(false);
+static CELL_THREAD: std::sync::Mutex<Option<ThreadId>> = std::sync::Mutex::new(None);
+
+thread_local! {
+    static PANIC: RefCell<Option<Request>> = const { RefCell::new(None) };
+    static PENDING_ERROR: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// First statement of every cell. Until here evcxr's own code has run, and what it printed is control; from here
+/// on file descriptor 1 belongs to the user and carries only text.
+pub fn begin() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(install_panic_hook);
+    PANIC.with_borrow_mut(|panic| *panic = None);
+    if let Ok(mut thread) = CELL_THREAD.lock() {
+        *thread = Some(std::thread::current().id());
+    }
+    if let Some(descriptor) = descriptor(environment::STDOUT_FD) {
+        // SAFETY: dup2 on descriptors that the kernel gave this process; no Rust object owns descriptor 1.
+        unsafe { libc::dup2(descriptor, 1) };
+    }
+    BEGUN.store(true, Ordering::SeqCst);
+}
+
+/// Called by the cell process after the cell's function returned: 1 when user code had begun.
+#[unsafe(no_mangle)]
+pub extern "C" fn huntbook_cell_end() -> i32 {
+    flush_pending();
+    flush_stdout();
+    i32::from(BEGUN.swap(false, Ordering::SeqCst))
+}
+
+fn descriptor(variable: &str) -> Option<i32> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+/// A panic of the cell's own thread becomes the cell's error; of another thread, a line on stderr.
+fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|info| {
+        let message = info
+            .payload()
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| info.payload().downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "a value that is not text".to_owned());
+        let current = std::thread::current();
+        let on_cell_thread = CELL_THREAD.lock().is_ok_and(|thread| *thread == Some(current.id()));
+        let location = info.location();
+        if on_cell_thread {
+            let own = location.filter(|location| location.file().ends_with("src/lib.rs") && !location.file().contains("/registry/"));
+            let request = Request::Panicked {
+                message,
+                line: own.map(|location| location.line()),
+                column: own.map(|location| location.column()),
+            };
+            PANIC.with_borrow_mut(|panic| *panic = Some(request));
+        } else {
+            let name = current.name().unwrap_or("<unnamed>");
+            let place = location.map(|location| format!(" at {location}")).unwrap_or_default();
+            ::std::eprintln!("thread '{name}' panicked{place}: {message}");
+        }
+    }));
+}
+
+/// evcxr's `catch_unwind` caught the cell's panic. Printing the marker without a panic prints the marker.
+pub fn report_panic() {
+    match PANIC.with_borrow_mut(Option::take) {
+        Some(request) => {
+            flush_pending();
+            flush_stdout();
+            let _ = client::call(&request);
+            control("EVCXR_PANIC_NOTIFICATION\n");
+        }
+        None => ::std::println!("EVCXR_PANIC_NOTIFICATION"),
+    }
+}
+
+/// `?` returned early from the cell with the error that was held back a moment ago.
+pub fn report_question_mark() {
+    let message = PENDING_ERROR.with_borrow_mut(Option::take).unwrap_or_default();
+    flush_stdout();
+    let _ = client::call(&Request::QuestionMark { message });
+    control("EVCXR_ERROR_OCCURRED\n");
+}
+
+/// Holds back what may be the error of a failed `?`; any other output, or the end of the cell, prints it.
+pub fn eprint_or_question_mark(text: String) {
+    flush_pending();
+    PENDING_ERROR.with_borrow_mut(|pending| *pending = Some(text));
+}
+
+pub fn flush_pending() {
+    if let Some(text) = PENDING_ERROR.with_borrow_mut(Option::take) {
+        ::std::eprintln!("{text}");
+    }
+}
+
+pub fn flush_stdout() {
+    let _ = std::io::stdout().flush();
+}
+
+/// Writes a line that evcxr reads as control, on a descriptor that user code does not print to.
+fn control(line: &str) {
+    let Some(descriptor) = descriptor(environment::CONTROL_FD) else { return };
+    // SAFETY: the descriptor was given by the cell process and stays open; the buffer is valid for its length.
+    unsafe { libc::write(descriptor, line.as_ptr().cast(), line.len()) };
+}
+
+/// Gives a Rust variable's rows the variable's name, so that the next query can use it as a table.
+pub fn publish(name: &str, frame: &Frame) -> crate::Result<()> {
+    client::call(&Request::Bind { name: name.to_owned(), plan: frame.plan().clone() }).map(drop)
+}
+
+/// Gives a Rust scalar to the next query as `${name}`.
+pub fn publish_scalar<T: IntoLiteral + Clone>(name: &str, value: &T) -> crate::Result<()> {
+    let value: Literal = value.clone().into_literal();
+    client::call(&Request::BindScalar { name: name.to_owned(), value }).map(drop)
+}

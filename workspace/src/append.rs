@@ -1,0 +1,120 @@
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use polars::prelude::*;
+
+use crate::lock::WriteLock;
+use crate::schema::{self, ColumnSchema, ColumnType, TableSchema};
+use crate::{Workspace, WorkspaceError};
+
+/// What an append did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Appended {
+    pub table: String,
+    pub rows: usize,
+    /// The table did not exist before.
+    pub created: bool,
+    /// Columns that the table did not have before; all of them when it was created.
+    pub new_columns: Vec<String>,
+}
+
+pub(crate) fn append(workspace: &Workspace, table: &str, rows: DataFrame) -> Result<Appended, WorkspaceError> {
+    let folder = workspace.table_folder(table)?;
+    let new_columns = columns_of(&rows)?;
+    let _lock = WriteLock::acquire(workspace.folder())?;
+    std::fs::create_dir_all(&folder).map_err(|error| WorkspaceError::io("make the folder", &folder, error))?;
+    let old = schema::read(&folder)?;
+    let created = old.is_none();
+    let mut merged = old.clone().unwrap_or(TableSchema { version: 1, columns: Vec::new() });
+    let added = merge(&mut merged, new_columns, table)?;
+    let rows = conform(rows, &merged)?;
+    // The schema goes first: a segment with a column that the schema does not know would be unreadable.
+    if !added.is_empty() || created {
+        schema::write(&folder, &merged)?;
+    }
+    let height = rows.height();
+    if let Err(error) = write_segment(&folder, rows) {
+        // A table that has no rows yet should not stay behind as an empty shell.
+        if created {
+            let _ = std::fs::remove_file(folder.join(schema::FILE_NAME));
+            let _ = std::fs::remove_dir(&folder);
+        }
+        return Err(error);
+    }
+    Ok(Appended { table: table.to_owned(), rows: height, created, new_columns: added })
+}
+
+fn columns_of(rows: &DataFrame) -> Result<Vec<ColumnSchema>, WorkspaceError> {
+    let column = |(name, data_type): (&PlSmallStr, &DataType)| match ColumnType::of(data_type) {
+        Some(column_type) => Ok(ColumnSchema { name: name.to_string(), column_type }),
+        None => Err(WorkspaceError::Unsupported { column: name.to_string(), data_type: data_type.to_string() }),
+    };
+    rows.schema().iter().map(column).collect()
+}
+
+fn merge(schema: &mut TableSchema, new: Vec<ColumnSchema>, table: &str) -> Result<Vec<String>, WorkspaceError> {
+    let mut added = Vec::new();
+    for column in new {
+        match schema.column(&column.name) {
+            None => {
+                added.push(column.name.clone());
+                schema.columns.push(column);
+            }
+            Some(old) if widens(column.column_type, old.column_type) => {}
+            Some(old) => {
+                return Err(WorkspaceError::ColumnType {
+                    table: table.to_owned(),
+                    have: old.column_type.name().to_owned(),
+                    new: column.column_type.name().to_owned(),
+                    column: column.name,
+                });
+            }
+        }
+    }
+    Ok(added)
+}
+
+/// May values of `new` be stored in a column of `old` without losing anything?
+fn widens(new: ColumnType, old: ColumnType) -> bool {
+    new == old || (new == ColumnType::Int && matches!(old, ColumnType::Long | ColumnType::Real))
+}
+
+fn conform(rows: DataFrame, schema: &TableSchema) -> Result<DataFrame, WorkspaceError> {
+    let casts: Vec<Expr> = rows
+        .schema()
+        .iter_names()
+        .filter_map(|name| schema.column(name).map(|column| (name, column.column_type.data_type())))
+        .map(|(name, data_type)| col(name.clone()).strict_cast(data_type))
+        .collect();
+    rows.lazy().select(casts).collect().map_err(|error| WorkspaceError::Write { path: PathBuf::new(), why: error.to_string() })
+}
+
+fn write_segment(folder: &Path, mut rows: DataFrame) -> Result<(), WorkspaceError> {
+    let name = format!("{:06}-{}.parquet", next_number(folder)?, uuid::Uuid::new_v4().simple());
+    let path = folder.join(&name);
+    let temporary = folder.join(format!(".{name}.tmp"));
+    let written = write_parquet(&temporary, &mut rows)
+        .and_then(|()| std::fs::rename(&temporary, &path).map_err(|error| WorkspaceError::io("write", &path, error)))
+        .and_then(|()| sync_folder(folder));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn write_parquet(path: &Path, rows: &mut DataFrame) -> Result<(), WorkspaceError> {
+    let file = File::create_new(path).map_err(|error| WorkspaceError::io("write", path, error))?;
+    let sync = file.try_clone().map_err(|error| WorkspaceError::io("write", path, error))?;
+    ParquetWriter::new(file).finish(rows).map_err(|error| WorkspaceError::Write { path: path.to_owned(), why: error.to_string() })?;
+    sync.sync_all().map_err(|error| WorkspaceError::io("write", path, error))
+}
+
+/// The rename itself must survive a crash too.
+fn sync_folder(folder: &Path) -> Result<(), WorkspaceError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| WorkspaceError::io("sync", folder, error))
+}
+
+fn next_number(folder: &Path) -> Result<u64, WorkspaceError> {
+    let number = |path: PathBuf| path.file_name()?.to_str()?.split('-').next()?.parse::<u64>().ok();
+    Ok(crate::scan::segments(folder)?.into_iter().filter_map(number).max().unwrap_or(0) + 1)
+}

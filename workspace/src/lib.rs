@@ -1,0 +1,83 @@
+//! The local workspace: tables of Parquet segments on disk.
+//!
+//! ```text
+//! DIR/.lock                                   held while rows are appended
+//! DIR/tables/SecurityEvent/schema.json        column names and types, written before the first segment
+//! DIR/tables/SecurityEvent/000001-....parquet one segment per append, never changed afterwards
+//! ```
+//!
+//! A segment is written under a temporary name, synced, renamed and its folder synced before an append returns:
+//! what was acknowledged survives a crash, and a half-written segment is never visible. Readers take no lock.
+
+mod append;
+mod error;
+mod lock;
+mod name;
+mod scan;
+mod schema;
+
+use std::path::{Path, PathBuf};
+
+use polars::prelude::{DataFrame, LazyFrame};
+
+pub use append::Appended;
+pub use error::WorkspaceError;
+pub use schema::{ColumnSchema, ColumnType, TableSchema};
+
+/// A workspace folder. Opening one costs nothing; several processes may use the same folder.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    folder: PathBuf,
+}
+
+impl Workspace {
+    /// Opens the folder, making it when it does not exist.
+    pub fn open(folder: impl Into<PathBuf>) -> Result<Workspace, WorkspaceError> {
+        let folder = folder.into();
+        let tables = folder.join("tables");
+        std::fs::create_dir_all(&tables).map_err(|error| WorkspaceError::io("make the folder", &tables, error))?;
+        Ok(Workspace { folder })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Names of the tables, sorted.
+    pub fn table_names(&self) -> Result<Vec<String>, WorkspaceError> {
+        let tables = self.folder.join("tables");
+        let entries = std::fs::read_dir(&tables).map_err(|error| WorkspaceError::io("list", &tables, error))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| WorkspaceError::io("list", &tables, error))?;
+            if entry.path().join(schema::FILE_NAME).exists()
+                && let Ok(name) = entry.file_name().into_string()
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// The columns of a table; `None` when there is no such table.
+    pub fn schema(&self, table: &str) -> Result<Option<TableSchema>, WorkspaceError> {
+        schema::read(&self.table_folder(table)?)
+    }
+
+    /// The rows of a table, read lazily; `None` when there is no such table.
+    pub fn scan(&self, table: &str) -> Result<Option<LazyFrame>, WorkspaceError> {
+        scan::scan(&self.table_folder(table)?, table)
+    }
+
+    /// Appends rows as one segment. New columns are added to the table; a column whose type differs from the
+    /// table's is refused, and nothing is written then. When this returns, the rows are on disk.
+    pub fn append(&self, table: &str, rows: DataFrame) -> Result<Appended, WorkspaceError> {
+        append::append(self, table, rows)
+    }
+
+    fn table_folder(&self, table: &str) -> Result<PathBuf, WorkspaceError> {
+        name::check(table)?;
+        Ok(self.folder.join("tables").join(table))
+    }
+}
