@@ -25,7 +25,7 @@ fn main() -> Result<(), Error> {
     let likelihood: Vec<Option<f64>> = rows.iter().map(|r| Some(r.2)).collect();
 
     let progress = |done: usize, of: usize, loss: f64| {
-        if done % 5 == 0 {
+        if done.is_multiple_of(5) {
             println!("iteration {done}/{of}: loss {loss:.3}");
         }
         ControlFlow::Continue(()) // Break(()) would cancel

@@ -77,26 +77,23 @@ impl<'a> HalfStep<'a> {
         if self.avx2 {
             #[target_feature(enable = "avx2")]
             fn wide(h: &HalfStep<'_>, columns: &[u32], ratings: &[f32], x: &mut [f32], s: &mut Scratch) -> f64 {
-                h.solve_generic(columns, ratings, x, s)
+                h.solve_generic::<true>(columns, ratings, x, s)
             }
-            // SAFETY: `avx2` is only set after the CPU was found to have it.
+            // SAFETY: `self.avx2` is only set after the CPU was found to have it.
             return unsafe { wide(self, columns, ratings, x, s) };
         }
-        self.solve_generic(columns, ratings, x, s)
+        self.solve_generic::<false>(columns, ratings, x, s)
     }
 
     #[inline(always)]
-    fn solve_generic(&self, columns: &[u32], ratings: &[f32], x: &mut [f32], s: &mut Scratch) -> f64 {
+    fn solve_generic<const AVX2: bool>(&self, columns: &[u32], ratings: &[f32], x: &mut [f32], s: &mut Scratch) -> f64 {
         let (rank, stride) = (self.rank, self.stride);
         s.a.copy_from_slice(&self.gram);
         let sums = &mut s.b[..rank];
         sums.fill(0.0);
         let (mut positive, mut constant) = (0usize, 0.0);
         for (columns, ratings) in columns.chunks(BATCH).zip(ratings.chunks(BATCH)) {
-            let slots = s
-                .left
-                .chunks_exact_mut(stride)
-                .zip(s.right.chunks_exact_mut(stride));
+            let slots = s.left.chunks_exact_mut(stride).zip(s.right.chunks_exact_mut(stride));
             for ((&column, &rating), (left, right)) in columns.iter().zip(ratings).zip(slots) {
                 let from = column as usize * rank;
                 let vector = &self.fixed[from..from + rank];
@@ -117,7 +114,7 @@ impl<'a> HalfStep<'a> {
                 }
             }
             let used = columns.len() * stride;
-            add_products(&mut s.a, stride, &s.left[..used], &s.right[..used]);
+            add_products::<AVX2>(&mut s.a, stride, &s.left[..used], &s.right[..used]);
         }
         let ridge = self.reg_param * positive as f64;
         for i in 0..rank {
@@ -160,35 +157,74 @@ pub(crate) fn gramian(factors: &[f32], rank: usize) -> Vec<f64> {
             }
             used += stride;
         }
-        add_products(&mut gram, stride, &batch[..used], &batch[..used]);
+        add_products::<false>(&mut gram, stride, &batch[..used], &batch[..used]);
     }
     gram
 }
 
 type Lanes = [f64; TILE];
 
-/// `gram += Σ leftᵢ·rightᵢᵀ`, tiles on and above the diagonal.
+/// `gram += Σ leftᵢ·rightᵢᵀ`, tiles on and above the diagonal. `AVX2` promises that the CPU has it.
 #[inline(always)]
-fn add_products(gram: &mut [f64], stride: usize, left: &[f64], right: &[f64]) {
+fn add_products<const AVX2: bool>(gram: &mut [f64], stride: usize, left: &[f64], right: &[f64]) {
     let tiles = stride / TILE;
     let (left, _) = left.as_chunks::<TILE>();
     let (right, _) = right.as_chunks::<TILE>();
     let (gram, _) = gram.as_chunks_mut::<TILE>();
     for ti in 0..tiles {
         for tj in ti..tiles {
-            let mut sums = [[0.0f64; TILE]; TILE];
-            for (l, r) in left.chunks_exact(tiles).zip(right.chunks_exact(tiles)) {
-                let (l, r) = (l[ti], r[tj]);
-                for (sum, l) in sums.iter_mut().zip(l) {
-                    *sum = add(*sum, r.map(|r| l * r));
+            let rows = left.chunks_exact(tiles).zip(right.chunks_exact(tiles));
+            let pairs = rows.map(|(l, r)| (&l[ti], &r[tj]));
+            let sums = if AVX2 {
+                // SAFETY: the caller promised AVX2.
+                #[cfg(target_arch = "x86_64")]
+                unsafe {
+                    tile_avx2(pairs)
                 }
-            }
+                #[cfg(not(target_arch = "x86_64"))]
+                tile(pairs)
+            } else {
+                tile(pairs)
+            };
             for (i, sum) in sums.into_iter().enumerate() {
                 let row = &mut gram[(ti * TILE + i) * tiles + tj];
                 *row = add(*row, sum);
             }
         }
     }
+}
+
+#[inline(always)]
+fn tile<'a>(pairs: impl Iterator<Item = (&'a Lanes, &'a Lanes)>) -> [Lanes; TILE] {
+    let mut sums = [[0.0f64; TILE]; TILE];
+    for (l, r) in pairs {
+        for (sum, l) in sums.iter_mut().zip(l) {
+            *sum = add(*sum, r.map(|r| l * r));
+        }
+    }
+    sums
+}
+
+/// As [`tile`], with the same operations in the same order; the compiler does not find these by itself.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+fn tile_avx2<'a>(pairs: impl Iterator<Item = (&'a Lanes, &'a Lanes)>) -> [Lanes; TILE] {
+    use std::arch::x86_64::*;
+    let mut sums = [_mm256_setzero_pd(); TILE];
+    for (l, r) in pairs {
+        // SAFETY: `r` points at four numbers; the load needs no alignment.
+        let r = unsafe { _mm256_loadu_pd(r.as_ptr()) };
+        for (sum, &l) in sums.iter_mut().zip(l) {
+            *sum = _mm256_add_pd(*sum, _mm256_mul_pd(_mm256_set1_pd(l), r));
+        }
+    }
+    let mut result = [[0.0; TILE]; TILE];
+    for (lanes, sum) in result.iter_mut().zip(sums) {
+        // SAFETY: `lanes` has room for four numbers; the store needs no alignment.
+        unsafe { _mm256_storeu_pd(lanes.as_mut_ptr(), sum) };
+    }
+    result
 }
 
 #[inline(always)]

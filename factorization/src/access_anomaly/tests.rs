@@ -1,6 +1,6 @@
 use super::*;
 
-fn some<'a, const N: usize>(values: [&'a str; N]) -> [Option<&'a str>; N] {
+fn some<const N: usize>(values: [&str; N]) -> [Option<&str>; N] {
     values.map(Some)
 }
 
