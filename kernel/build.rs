@@ -10,7 +10,8 @@ type Error = Box<dyn std::error::Error>;
 fn main() -> Result<(), Error> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
     let mut files = String::from("pub(crate) const SOURCES: &[(&str, &str)] = &[\n");
-    for (package, folder, crate_type) in [("huntbook-wire", "wire", "rlib"), ("huntbook", "prelude", "dylib")] {
+    let crates = [("huntbook-wire", "wire", "rlib"), ("huntbook", "prelude", "dylib"), ("huntbook-polars", "prelude/polars", "rlib")];
+    for (package, folder, crate_type) in crates {
         let manifest = cell_manifest(&root, package, folder, crate_type)?;
         writeln!(files, "    ({:?}, {manifest:?}),", format!("{folder}/Cargo.toml"))?;
         let mut sources = Vec::new();
@@ -41,7 +42,9 @@ fn cell_manifest(root: &Path, package: &str, folder: &str, crate_type: &str) -> 
     for name in table(&manifest, &["dependencies"])?.keys() {
         let mut requirement = versions.get(name).ok_or_else(|| format!("{name} is no workspace dependency"))?.clone();
         if let Some(path) = requirement.as_table_mut().and_then(|table| table.get_mut("path")) {
-            *path = toml::Value::String(format!("../{}", path.as_str().unwrap_or_default()));
+            // Paths in the workspace's manifest are relative to its root, those of a crate to its own folder.
+            let up = "../".repeat(folder.split('/').count());
+            *path = toml::Value::String(format!("{up}{}", path.as_str().unwrap_or_default()));
         }
         dependencies.insert(name.clone(), requirement);
     }

@@ -21,7 +21,7 @@ impl Engine {
             return Err(Error::new("AccessAnomalyError", message));
         }
         let likelihood: Vec<Option<f64>> = likelihood.cast(&DataType::Float64)?.f64()?.iter().collect();
-        let estimator = AccessAnomaly::builder()
+        let estimator = AccessAnomaly::new()
             .rank(parameters.rank)
             .max_iter(parameters.max_iterations)
             .reg_param(parameters.regularization)
@@ -46,7 +46,7 @@ impl Engine {
             rank: summary.rank as u64,
             iterations: summary.iterations as u64,
             loss: summary.loss,
-            seed: summary.seed,
+            seed: summary.seed.unwrap_or_default(),
         };
         state.models.insert(id, FittedModel { model: Arc::new(model), names });
         info

@@ -13,7 +13,8 @@ impl Engine {
         let query = query.to_owned();
         self.cancel.run(move || {
             let options = QueryOptions { piped_input, ..QueryOptions::default() };
-            let result = huntbook_kql::execute(&query, &catalog, &options)?;
+            let failed = |error: huntbook_kql::QueryError| crate::Error::new("KqlError", error.render(&query));
+            let result = huntbook_kql::execute(&query, &catalog, &options).map_err(failed)?;
             Ok(QueryAnswer {
                 frame: Arc::new(result.frame),
                 types: result.schema.iter().map(|column| column.kql_type.to_string()).collect(),
@@ -77,9 +78,9 @@ impl Catalog for EngineCatalog {
         let (_, value) = self.scalars.iter().find(|(bound, _)| bound == name)?;
         Some(match value {
             huntbook_wire::Literal::Null => return None,
-            huntbook_wire::Literal::Bool(value) => KqlLiteral::Bool(*value),
-            huntbook_wire::Literal::Int(value) => KqlLiteral::Long(*value),
-            huntbook_wire::Literal::Float(value) => KqlLiteral::Real(*value),
+            huntbook_wire::Literal::Bool(value) => KqlLiteral::Bool(Some(*value)),
+            huntbook_wire::Literal::Int(value) => KqlLiteral::Long(Some(*value)),
+            huntbook_wire::Literal::Float(value) => KqlLiteral::Real(Some(*value)),
             huntbook_wire::Literal::String(value) => KqlLiteral::String(value.clone()),
         })
     }

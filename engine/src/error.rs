@@ -59,12 +59,6 @@ impl From<huntbook_workspace::WorkspaceError> for Error {
     }
 }
 
-impl From<huntbook_kql::QueryError> for Error {
-    fn from(error: huntbook_kql::QueryError) -> Self {
-        Error::new("KqlError", error.to_string())
-    }
-}
-
 impl From<huntbook_factorization::Error> for Error {
     fn from(error: huntbook_factorization::Error) -> Self {
         if matches!(error, huntbook_factorization::Error::Cancelled { .. }) {

@@ -105,12 +105,14 @@ impl Session {
         self.running.store(true, Ordering::SeqCst);
         self.engine.begin_cell();
         self.hub.begin_cell(sink);
-        let result = split(code).into_iter().try_for_each(|segment| {
+        let segments = split(code);
+        let last = segments.len().saturating_sub(1);
+        let result = segments.into_iter().enumerate().try_for_each(|(index, segment)| {
             if self.interrupted.load(Ordering::SeqCst) {
                 return Err(interrupted());
             }
             match segment {
-                Segment::Magic { text, .. } => self.run_magic(text),
+                Segment::Magic { text, .. } => self.run_magic(text, index == last),
                 Segment::Rust { line, text } => self.run_rust(line, text),
             }
         });
@@ -122,13 +124,27 @@ impl Session {
         }
     }
 
-    fn run_magic(&self, text: &str) -> Result<(), CellError> {
+    /// `is_last`: only the last thing in a cell can be the cell's value.
+    fn run_magic(&self, text: &str, is_last: bool) -> Result<(), CellError> {
         let magic = Magic::parse(text)?;
+        if let Magic::Use(library) = &magic {
+            return self.use_library(library);
+        }
         self.publish(&magic)?;
-        for display in magic.run(&self.engine)? {
+        for mut display in magic.run(&self.engine)? {
+            display.is_result &= is_last;
             self.hub.emit(Output::Display(display));
         }
         Ok(())
+    }
+
+    fn use_library(&self, library: &str) -> Result<(), CellError> {
+        if library != "polars" {
+            return Err(CellError::new("MagicError", format!("`%use` knows `polars`, not `{library}`; for other crates: `:dep {library}` as the first line of a cell")));
+        }
+        let text = "Adding polars to Rust cells: the first time on this machine it is built, which takes minutes...\n".to_owned();
+        self.hub.emit(Output::Stream { stream: Stream::Stderr, text });
+        self.with_rust(|rust| rust.ready()?.use_polars())
     }
 
     fn run_rust(&self, line: usize, code: &str) -> Result<(), CellError> {

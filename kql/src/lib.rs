@@ -1,1 +1,99 @@
+#![doc = include_str!("../README.md")]
 
+mod ast;
+mod diagnostics;
+mod free_names;
+mod functions;
+mod lexer;
+mod parser;
+mod plan;
+mod result;
+mod rows;
+pub mod ticks;
+mod value;
+
+use polars::prelude::LazyFrame;
+
+pub use ast::{
+    Argument, BinaryOp, ExpandItem, Expr, ExprKind, Join, KqlType, ListOp, Literal, Name, NamePattern, NamedExpr, Operator, OperatorKind,
+    OperatorParameter, Parameter, ParsePart, Query, ReorderBy, SortKey, Statement, TextMatch, TextOp, Union,
+};
+pub use diagnostics::{Diagnostic, Span, codes};
+pub use result::{Column, QueryResult, Render};
+
+/// The tables and values the host offers to queries.
+pub trait Catalog {
+    /// Names of all tables, for suggestions and wildcards.
+    fn table_names(&self) -> Vec<String>;
+
+    /// A table, scanned lazily. `Ok(None)`: there is no such table. `Err`: it exists but cannot be read.
+    fn table(&self, name: &str) -> Result<Option<LazyFrame>, String>;
+
+    /// The typed value behind `${name}` in a query.
+    fn scalar(&self, _name: &str) -> Option<Literal> {
+        None
+    }
+
+    /// The KQL type of a text column that is more than text: `dynamic` or `guid`.
+    fn column_type(&self, _table: &str, _column: &str) -> Option<KqlType> {
+        None
+    }
+}
+
+/// How to run a query.
+#[derive(Default, Clone)]
+pub struct QueryOptions {
+    /// What `now()` is; the clock if not set.
+    pub now: Option<chrono::DateTime<chrono::Utc>>,
+    /// The frame on the left of the query, whose text then begins with an operator.
+    pub piped_input: Option<LazyFrame>,
+}
+
+/// Why a query gave no result.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum QueryError {
+    /// Mistakes in the query, with their places. [`QueryError::render`] shows them in its text.
+    #[error("{}", .0.iter().map(|d| format!("KQL error {} at line {}, column {}: {}{}", d.code, d.line, d.column, d.message, d.hint.as_ref().map(|h| format!(" ({h})")).unwrap_or_default())).collect::<Vec<_>>().join("\n"))]
+    Diagnostics(Vec<Diagnostic>),
+    /// The plan failed while it ran.
+    #[error("KQL execution failed: {0}")]
+    Execution(String),
+}
+
+impl QueryError {
+    /// The whole message, with the offending lines of the query.
+    pub fn render(&self, source: &str) -> String {
+        match self {
+            Self::Diagnostics(diagnostics) => diagnostics.iter().map(|diagnostic| diagnostic.render(source)).collect::<Vec<_>>().join("\n"),
+            Self::Execution(_) => self.to_string(),
+        }
+    }
+}
+
+/// Parses, binds, plans and runs a query.
+pub fn execute(query: &str, catalog: &dyn Catalog, options: &QueryOptions) -> Result<QueryResult, QueryError> {
+    let (tree, diagnostics) = parser::parse(query, options.piped_input.is_some());
+    if !diagnostics.is_empty() {
+        return Err(QueryError::Diagnostics(diagnostics));
+    }
+    let now = options.now.unwrap_or_else(chrono::Utc::now);
+    let binder = plan::Binder::new(catalog, now_ticks(now), options.piped_input.clone());
+    let (table, render) = binder.query(&tree).map_err(|diagnostic| QueryError::Diagnostics(vec![diagnostic.located(query)]))?;
+    result::collect(table, render)
+}
+
+/// Parses a query without running it. Mistakes are reported, and what could be read is in the tree.
+pub fn parse(query: &str) -> (Query, Vec<Diagnostic>) {
+    parser::parse(query, false)
+}
+
+/// Names in table position that the query itself does not define, sorted.
+pub fn tables_mentioned(query: &str) -> Vec<String> {
+    let (tree, _) = parser::parse(query, false);
+    free_names::in_table_position(&tree)
+}
+
+fn now_ticks(now: chrono::DateTime<chrono::Utc>) -> i64 {
+    let seconds = now.timestamp().saturating_mul(ticks::SECOND);
+    seconds.saturating_add(i64::from(now.timestamp_subsec_nanos()) / 100).saturating_add(ticks::UNIX_EPOCH).clamp(0, ticks::MAX_DATETIME)
+}

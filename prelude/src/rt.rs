@@ -130,3 +130,26 @@ pub fn publish_scalar<T: IntoLiteral + Clone>(name: &str, value: &T) -> crate::R
     let value: Literal = value.clone().into_literal();
     client::call(&Request::BindScalar { name: name.to_owned(), value }).map(drop)
 }
+
+/// The frame's rows as an Arrow IPC file, which the caller removes; for the polars bridge.
+pub fn export_ipc(frame: &Frame) -> crate::Result<std::path::PathBuf> {
+    match client::call(&Request::ExportIpc { plan: frame.plan().clone() })? {
+        huntbook_wire::Response::File(path) => Ok(path),
+        other => Err(error("EngineError", format!("unexpected answer {other:?}"))),
+    }
+}
+
+/// A frame of an Arrow IPC file; for the polars bridge.
+pub fn import_ipc(path: &std::path::Path) -> crate::Result<Frame> {
+    let response = client::call(&Request::ImportIpc { path: path.to_owned() })?;
+    Ok(Frame::from_info(Frame::expect_info(response)?))
+}
+
+/// A path in the folder through which column data passes.
+pub fn transfer_path() -> std::path::PathBuf {
+    crate::transfer::transfer_path()
+}
+
+pub fn error(kind: &str, message: impl Into<String>) -> crate::Error {
+    crate::Error::new(kind, message)
+}

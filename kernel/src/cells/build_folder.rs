@@ -111,9 +111,20 @@ impl Template {
         self.root.join("prelude")
     }
 
+    pub(crate) fn polars_bridge(&self) -> PathBuf {
+        self.root.join("prelude").join("polars")
+    }
+
+    /// Gives what a kernel has built beyond the template to the template: the next kernel finds it ready.
+    pub(crate) fn adopt(&self, folder: &Path) -> io::Result<()> {
+        let lock = fs::File::create(self.root.join("lock"))?;
+        lock.lock()?;
+        clone_tree(&folder.join("target"), &self.root.join("build").join("target"), Existing::Keep)
+    }
+
     /// Clones the template's build folder for this kernel.
     pub(crate) fn clone_to(&self, folder: &Path) -> io::Result<()> {
-        clone_tree(&self.root.join("build"), folder)
+        clone_tree(&self.root.join("build"), folder, Existing::Replace)
     }
 }
 
@@ -179,12 +190,16 @@ fn write_if_changed(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// Takes out what belongs to the template's own cells: every kernel compiles its cells itself.
+/// Files of the cells themselves, which every kernel compiles for itself.
+fn is_cell_artefact(name: &str) -> bool {
+    ["ctx-", "libctx", "ctx.", "libcode_", "code_"].iter().any(|prefix| name.starts_with(prefix)) || name == "incremental"
+}
+
+/// Takes out what belongs to the template's own cells.
 fn remove_cell_artefacts(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let own = ["ctx-", "libctx", "ctx.", "libcode_", "code_"].iter().any(|prefix| name.starts_with(prefix)) || name == "incremental";
+        let own = is_cell_artefact(&entry.file_name().to_string_lossy());
         match (own, entry.file_type()?.is_dir()) {
             (true, true) => fs::remove_dir_all(entry.path())?,
             (true, false) => fs::remove_file(entry.path())?,
@@ -195,15 +210,27 @@ fn remove_cell_artefacts(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Existing {
+    Replace,
+    Keep,
+}
+
 /// Clones a tree. Built libraries, which cargo replaces but never changes in place, are linked; the rest is copied,
 /// with its times, by which cargo judges what is fresh.
-fn clone_tree(from: &Path, to: &Path) -> io::Result<()> {
+fn clone_tree(from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if existing == Existing::Keep && is_cell_artefact(&entry.file_name().to_string_lossy()) {
+            continue;
+        }
         if entry.file_type()?.is_dir() {
-            clone_tree(&source, &target)?;
+            clone_tree(&source, &target, existing)?;
+            continue;
+        }
+        if existing == Existing::Keep && target.exists() {
             continue;
         }
         let library = source.extension().is_some_and(|extension| extension == "rlib" || extension == "rmeta" || extension == "so");

@@ -83,6 +83,22 @@ impl RustCells {
         self.context.execute(&code).map(drop).map_err(|error| anyhow::anyhow!(compile_error::plain(&error)))
     }
 
+    /// Adds the polars bridge. The first time on a machine this builds polars, for minutes.
+    pub(crate) fn use_polars(&mut self) -> Result<(), CellError> {
+        let template = Template::locate().map_err(|error| CellError::new("RustError", format!("{error:#}")))?;
+        let folder = build_folder::folder();
+        let dependency = format!(":dep huntbook-polars = {{ path = {:?} }}", template.polars_bridge().to_string_lossy());
+        let added = build_folder::write_lock(&folder).map_err(Error::from).and_then(|()| self.context.execute(&dependency));
+        let ready = added.and_then(|_| {
+            self.context.execute("use huntbook_polars::{PolarsFrame as _, from_polars, polars};")
+        });
+        ready.map_err(|error| CellError::new("RustError", compile_error::plain(&error)))?;
+        if let Err(error) = template.adopt(&folder) {
+            tracing::warn!("the built polars is not kept for the next kernel: {error}");
+        }
+        Ok(())
+    }
+
     pub(crate) fn process(&self) -> Arc<Mutex<Child>> {
         self.context.process_handle()
     }

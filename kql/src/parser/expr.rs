@@ -12,10 +12,11 @@ use crate::{
     lexer::TokenKind,
 };
 
-/// Longest left-leaning chain (`a + b + ...`, `d.a.b...`), because the binder walks it recursively.
-const MAX_CHAIN: usize = 400;
-
 pub(crate) fn expression(input: Tokens<'_>) -> Parsed<'_, Expr> {
+    super::measured(disjunction, input)
+}
+
+fn disjunction(input: Tokens<'_>) -> Parsed<'_, Expr> {
     let (rest, operands) = chained("or", conjunction, input)?;
     Ok((rest, flat(operands, ExprKind::Or)))
 }
@@ -26,10 +27,10 @@ fn conjunction(input: Tokens<'_>) -> Parsed<'_, Expr> {
 }
 
 fn chained<'t>(word: &'static str, operand: impl Fn(Tokens<'t>) -> Parsed<'t, Expr>, input: Tokens<'t>) -> Parsed<'t, Vec<Expr>> {
-    let (mut rest, first) = operand(input)?;
+    let (mut rest, first) = super::measured(&operand, input)?;
     let mut operands = vec![first];
     while let Ok((after, ())) = keyword(word)(rest) {
-        let (after, next) = required(&operand, after)?;
+        let (after, next) = super::measured(|input| required(&operand, input), after)?;
         operands.push(next);
         rest = after;
     }
@@ -46,19 +47,18 @@ fn flat(mut operands: Vec<Expr>, join: fn(Vec<Expr>) -> ExprKind) -> Expr {
 
 fn comparison(input: Tokens<'_>) -> Parsed<'_, Expr> {
     let (mut rest, mut left) = sum(input)?;
-    for _ in 0..MAX_CHAIN {
-        let next = if let Some(op) = comparison_operator(rest) {
-            binary(left.clone(), op, rest)
+    loop {
+        (rest, left) = if let Some(op) = comparison_operator(rest) {
+            binary(left, op, rest)?
         } else if let Some(op) = list_operator(rest) {
-            list(left.clone(), op, rest)
+            list(left, op, rest)?
         } else if let Some(negated) = between_operator(rest) {
-            between(left.clone(), negated, rest)
+            between(left, negated, rest)?
         } else {
             return Ok((rest, left));
         };
-        (rest, left) = next?;
+        super::grow(rest)?;
     }
-    Err(nom::Err::Failure(super::too_deep(rest).into()))
 }
 
 /// The operator and how many tokens it takes.
@@ -168,15 +168,15 @@ fn product(input: Tokens<'_>) -> Parsed<'_, Expr> {
 
 fn arithmetic<'t>(operand: fn(Tokens<'t>) -> Parsed<'t, Expr>, operators: &[(&str, BinaryOp)], input: Tokens<'t>) -> Parsed<'t, Expr> {
     let (mut rest, mut left) = operand(input)?;
-    for _ in 0..MAX_CHAIN {
+    loop {
         let Some((_, op)) = operators.iter().find(|(symbol, _)| rest.symbol() == Some(symbol)) else {
             return Ok((rest, left));
         };
-        let (after, right) = required(operand, rest.behind())?;
+        let (after, right) = super::measured(|input| required(operand, input), rest.behind())?;
+        super::grow(after)?;
         left = joined(left, *op, right);
         rest = after;
     }
-    Err(nom::Err::Failure(super::too_deep(rest).into()))
 }
 
 fn signed(input: Tokens<'_>) -> Parsed<'_, Expr> {
@@ -194,8 +194,11 @@ fn signed(input: Tokens<'_>) -> Parsed<'_, Expr> {
 /// A primary with its `.member`s and `[index]`es.
 pub(super) fn postfix(input: Tokens<'_>) -> Parsed<'_, Expr> {
     let (mut rest, mut base) = primary(input)?;
-    for _ in 0..MAX_CHAIN {
+    loop {
         let start = base.span.start;
+        if matches!(rest.symbol(), Some("." | "[")) {
+            super::grow(rest)?;
+        }
         if let Ok((after, ())) = punct(".")(rest) {
             // `a.[0]` is `a[0]`.
             if let Ok((after, index)) = nested(punct("["), expression, punct("]"))(after)
@@ -216,7 +219,6 @@ pub(super) fn postfix(input: Tokens<'_>) -> Parsed<'_, Expr> {
             return Ok((rest, base));
         }
     }
-    Err(nom::Err::Failure(super::too_deep(rest).into()))
 }
 
 /// `.name` or `.["name"]`; `.function(...)` keeps its qualifier as a first argument would.

@@ -9,7 +9,7 @@ mod literals;
 mod operators;
 mod tokens;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use nom::Parser;
 
@@ -25,6 +25,13 @@ use tokens::{Tokens, keyword, name, punct};
 /// Nesting of brackets that the parser follows.
 pub(crate) const MAX_DEPTH: u16 = 60;
 
+/// Height of an expression's tree: left-leaning chains such as `a + b + ...` grow it without
+/// any bracket, and the binder and polars walk it recursively.
+const MAX_HEIGHT: usize = 250;
+
+/// Operators in one pipeline: each is a level of the plan.
+const MAX_OPERATORS: usize = 500;
+
 /// A diagnostic per typing slip helps; a thousand do not.
 const MAX_DIAGNOSTICS: usize = 20;
 
@@ -34,6 +41,7 @@ type Parsed<'t, T> = nom::IResult<Tokens<'t>, T, tokens::SyntaxError>;
 #[derive(Default)]
 pub(crate) struct Context {
     diagnostics: RefCell<Vec<Diagnostic>>,
+    height: Cell<usize>,
 }
 
 impl Context {
@@ -134,6 +142,10 @@ fn tabular_expression(input: Tokens<'_>) -> Parsed<'_, Expr> {
 fn pipe_operators(mut input: Tokens<'_>) -> Parsed<'_, Vec<crate::ast::Operator>> {
     let mut operators = Vec::new();
     while let Ok((rest, ())) = punct("|")(input) {
+        if operators.len() >= MAX_OPERATORS {
+            let message = format!("a pipeline has more than {MAX_OPERATORS} operators");
+            return Err(nom::Err::Failure(Diagnostic::new(codes::TOO_DEEP, rest.here(), message).into()));
+        }
         match operators::operator(rest) {
             Ok((rest, operator)) => {
                 let is_refused = matches!(operator.kind, OperatorKind::Unsupported { .. });
@@ -218,6 +230,26 @@ fn lambda_body(mut input: Tokens<'_>) -> Parsed<'_, Vec<Statement>> {
         }
         input = rest;
     }
+}
+
+/// Measures the tree that `parser` builds on its own, then joins it to what stands beside it.
+fn measured<'t, T>(parser: impl FnOnce(Tokens<'t>) -> Parsed<'t, T>, input: Tokens<'t>) -> Parsed<'t, T> {
+    let height = &input.context().height;
+    let beside = height.replace(0);
+    let result = parser(input);
+    height.set(height.get().max(beside));
+    result
+}
+
+/// One more level on top of what was measured last.
+fn grow(input: Tokens<'_>) -> Result<(), nom::Err<tokens::SyntaxError>> {
+    let height = &input.context().height;
+    height.set(height.get() + 1);
+    if height.get() > MAX_HEIGHT { Err(nom::Err::Failure(too_long(input).into())) } else { Ok(()) }
+}
+
+fn too_long(input: Tokens<'_>) -> Diagnostic {
+    Diagnostic::new(codes::TOO_DEEP, input.here(), format!("the expression is more than {MAX_HEIGHT} operators deep")).with_hint("name parts of it with `let` or `extend`")
 }
 
 /// Reports nesting that goes too deep.

@@ -138,6 +138,10 @@ impl<'t> Tokens<'t> {
         self
     }
 
+    pub(super) fn context(&self) -> &'t Context {
+        self.context
+    }
+
     pub(super) fn report(&self, diagnostic: Diagnostic) {
         self.context.report(diagnostic);
     }
@@ -285,6 +289,7 @@ pub(super) fn nested<'t, T>(
     move |input| {
         let (rest, ()) = open.parse(input)?;
         let (rest, value) = required(|input| inner.parse(input), rest.deeper()?)?;
+        super::grow(rest)?;
         let (rest, ()) = required(|input| close.parse(input), rest)?;
         Ok((rest.shallower(), value))
     }
@@ -293,5 +298,6 @@ pub(super) fn nested<'t, T>(
 /// One level deeper without brackets, for recursion such as `- - - x`.
 pub(super) fn deeper<'t, T>(parser: impl Fn(Tokens<'t>) -> Parsed<'t, T>, input: Tokens<'t>) -> Parsed<'t, T> {
     let (rest, value) = parser(input.deeper()?)?;
+    super::grow(rest)?;
     Ok((rest.shallower(), value))
 }

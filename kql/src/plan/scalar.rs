@@ -18,6 +18,7 @@ impl Binder<'_> {
         self.spend(1, &expression.span)?;
         let span = &expression.span;
         match &expression.kind {
+            ExprKind::Literal(Literal::Decimal(_)) => Err(not_executed(span.clone(), "type `decimal`")),
             ExprKind::Literal(literal) => Ok(Typed::constant(value::of_literal(literal), literal.kql_type())),
             ExprKind::HostScalar(name) => self.host_scalar(name, span),
             ExprKind::Member { .. } | ExprKind::Index { .. } => self.path(expression, scope),
@@ -427,13 +428,5 @@ pub(super) fn not(condition: Typed) -> Typed {
     match &condition.constant {
         Some(value) => Typed::constant(value.boolean().map(|value| !value).into(), KqlType::Bool),
         None => Typed::computed(condition.expression.not(), KqlType::Bool),
-    }
-}
-
-/// Whether an expression is the literal `null`-free text of a constant string.
-pub(super) fn literal_text(expression: &Ast) -> Option<&str> {
-    match &expression.kind {
-        ExprKind::Literal(Literal::String(text)) => Some(text),
-        _ => None,
     }
 }

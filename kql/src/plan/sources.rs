@@ -47,7 +47,10 @@ impl Binder<'_> {
 
     pub(super) fn datatable(&self, columns: &[(Name, KqlType)], values: &[Ast], span: &Span, scope: &Scope) -> Bound<Table> {
         let mut names = Names::default();
-        for (name, _) in columns {
+        for (name, kql_type) in columns {
+            if *kql_type == KqlType::Decimal {
+                return Err(super::not_executed(name.span.clone(), "type `decimal`"));
+            }
             if !names.claim(&name.text) {
                 return Err(duplicate(name));
             }

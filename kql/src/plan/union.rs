@@ -1,0 +1,116 @@
+//! `union`: columns meet by name, in order of first appearance.
+
+use polars::prelude::*;
+
+use super::{Binder, Bound, ColumnInfo, Table, lets::Scope, operators::fits, plan_error};
+use crate::{
+    ast::{ExprKind, KqlType, Literal, OperatorParameter, Union},
+    diagnostics::{Diagnostic, Span, codes},
+    rows,
+    value,
+};
+
+impl Binder<'_> {
+    pub(super) fn union(&self, input: Option<Table>, union: &Union, span: &Span, scope: &Scope) -> Bound<Table> {
+        let scope = scope.without_rows();
+        let is_fuzzy = text_of(&union.parameters, &["isfuzzy"]).is_some_and(|text| text == "true");
+        let is_inner = text_of(&union.parameters, &["kind"]).is_some_and(|text| text == "inner");
+        let source_column = text_of(&union.parameters, &["withsource", "with_source"]);
+        let mut legs: Vec<Table> = input.into_iter().collect();
+        let mut missing = None;
+        for expression in &union.tables {
+            if let ExprKind::Wildcard(pattern) = &expression.kind {
+                self.wildcard_tables(pattern, &expression.span, &mut legs)?;
+                continue;
+            }
+            match self.table(expression, &scope) {
+                Ok(table) => legs.push(table),
+                Err(diagnostic) if is_fuzzy && diagnostic.code == codes::UNKNOWN_TABLE => missing = Some(diagnostic),
+                Err(diagnostic) => return Err(diagnostic),
+            }
+        }
+        if legs.is_empty() {
+            return Err(missing.unwrap_or_else(|| Diagnostic::new(codes::SYNTAX, span.clone(), "`union` needs a table")));
+        }
+        let legs: Vec<Table> = legs.into_iter().map(Table::canonical).collect();
+        stacked(legs, is_inner, source_column.as_deref(), span)
+    }
+
+    fn wildcard_tables(&self, pattern: &str, span: &Span, legs: &mut Vec<Table>) -> Bound<()> {
+        let before = legs.len();
+        for name in self.table_names().iter().filter(|name| fits(pattern, true, name)) {
+            legs.extend(self.catalog_table(name, span)?);
+        }
+        if legs.len() == before {
+            return Err(Diagnostic::new(codes::UNKNOWN_TABLE, span.clone(), format!("no table matches `{pattern}`")));
+        }
+        Ok(())
+    }
+}
+
+fn text_of(parameters: &[OperatorParameter], names: &[&str]) -> Option<String> {
+    let parameter = parameters.iter().find(|parameter| names.contains(&parameter.name.text.as_str()))?;
+    match &parameter.value.kind {
+        ExprKind::Name(name) => Some(name.clone()),
+        ExprKind::Literal(Literal::String(text)) => Some(text.clone()),
+        ExprKind::Literal(Literal::Bool(Some(flag))) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+fn stacked(legs: Vec<Table>, is_inner: bool, source_column: Option<&str>, span: &Span) -> Bound<Table> {
+    let mut columns: Vec<(String, KqlType)> = Vec::new();
+    for column in legs.iter().flat_map(|leg| &leg.columns) {
+        let key = (column.name.clone(), column.kql_type);
+        if !columns.contains(&key) {
+            columns.push(key);
+        }
+    }
+    if is_inner {
+        columns.retain(|(name, kql_type)| legs.iter().all(|leg| leg.column(name).is_some_and(|column| column.kql_type == *kql_type)));
+    }
+    // A name with several types becomes a column per type.
+    let outputs: Vec<ColumnInfo> = columns
+        .iter()
+        .map(|(name, kql_type)| {
+            let clashes = columns.iter().filter(|(other, _)| other == name).count() > 1;
+            ColumnInfo::new(if clashes { format!("{name}_{kql_type}") } else { name.clone() }, *kql_type)
+        })
+        .collect();
+    let weight = legs.iter().map(|leg| leg.weight).fold(1, usize::saturating_add);
+    let mut frames = Vec::new();
+    for (at, leg) in legs.iter().enumerate() {
+        let mut expressions: Vec<Expr> = columns
+            .iter()
+            .zip(&outputs)
+            .map(|((name, kql_type), output)| {
+                let present = leg.column(name).filter(|column| column.kql_type == *kql_type);
+                let value = present.map_or_else(|| rows::literal(&value::null_of(*kql_type), *kql_type), ColumnInfo::expression);
+                value.alias(output.name.as_str())
+            })
+            .collect();
+        if let Some(source) = source_column {
+            let name = leg.name.clone().unwrap_or_else(|| format!("union_arg{at}"));
+            expressions.insert(0, lit(name).alias(source));
+        }
+        frames.push(all_rows(leg, expressions));
+    }
+    let frame = concat(frames, UnionArgs::default()).map_err(plan_error(span))?;
+    let mut all = outputs;
+    if let Some(source) = source_column {
+        all.insert(0, ColumnInfo::new(source, KqlType::String));
+    }
+    Ok(Table { frame, columns: all, weight, name: None })
+}
+
+/// A selection of literals alone would forget how many rows there are.
+fn all_rows(leg: &Table, expressions: Vec<Expr>) -> LazyFrame {
+    leg.frame.clone().with_columns(expressions.clone()).select(expressions.iter().filter_map(output_name).collect::<Vec<_>>())
+}
+
+fn output_name(expression: &Expr) -> Option<Expr> {
+    match expression {
+        Expr::Alias(_, name) => Some(col(name.clone())),
+        _ => None,
+    }
+}

@@ -1,0 +1,92 @@
+//! From physical columns to what the caller gets.
+
+use polars::prelude::*;
+
+use crate::{
+    QueryError,
+    ast::KqlType,
+    plan::{ColumnInfo, Table},
+    ticks::UNIX_EPOCH,
+};
+
+/// A column of the result, with the type KQL gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name
+    pub name: String,
+    /// Its KQL type: tells `dynamic` and `guid` from plain text
+    pub kql_type: KqlType,
+}
+
+/// What `render` asked for; the rows are unchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Render {
+    /// `timechart`, `piechart`, ...
+    pub kind: String,
+    /// `title`, `xcolumn`, `ycolumns`, ...; lists are joined with `, `
+    pub properties: Vec<(String, String)>,
+}
+
+/// A finished query.
+#[derive(Debug, Clone)]
+pub struct QueryResult {
+    /// The rows, in ordinary polars types
+    pub frame: DataFrame,
+    /// One entry per column of `frame`
+    pub schema: Vec<Column>,
+    /// Set if the query ends in `render`
+    pub render: Option<Render>,
+}
+
+/// Runs the plan and gives datetimes and timespans their polars types.
+pub(crate) fn collect(table: Table, render: Option<Render>) -> Result<QueryResult, QueryError> {
+    let table = table.canonical();
+    let schema = table.columns.iter().map(|column| Column { name: column.name.clone(), kql_type: column.kql_type }).collect();
+    let wanted: Vec<Expr> = table.columns.iter().map(|column| col(column.name.as_str())).collect();
+    let frame = table.frame.select(wanted).collect().map_err(|error| QueryError::Execution(error.to_string()))?;
+    let height = frame.height();
+    let columns = frame.into_columns().into_iter().zip(&table.columns).map(|(column, info)| delivered(column, info)).collect::<Result<Vec<_>, _>>()?;
+    let frame = DataFrame::new(height, columns).map_err(|error| QueryError::Execution(error.to_string()))?;
+    Ok(QueryResult { frame, schema, render })
+}
+
+fn delivered(column: polars::prelude::Column, info: &ColumnInfo) -> Result<polars::prelude::Column, QueryError> {
+    let convert = |error: PolarsError| QueryError::Execution(error.to_string());
+    match info.kql_type {
+        KqlType::Datetime | KqlType::Timespan => {
+            let series = column.as_materialized_series();
+            let ticks = series.i64().map_err(convert)?;
+            let origin = if info.kql_type == KqlType::Datetime { UNIX_EPOCH } else { 0 };
+            let (values, unit) = scaled(ticks, origin).ok_or_else(|| out_of_range(info))?;
+            let dtype = if info.kql_type == KqlType::Datetime { DataType::Datetime(unit, None) } else { DataType::Duration(unit) };
+            Ok(values.into_series().cast(&dtype).map_err(convert)?.into_column())
+        }
+        _ => Ok(column),
+    }
+}
+
+/// Microseconds hold every year but lose the last digit of a tick; nanoseconds hold the digit
+/// but only the years 1677 to 2262. Whichever is lossless for this column is used.
+fn scaled(ticks: &Int64Chunked, origin: i64) -> Option<(Int64Chunked, TimeUnit)> {
+    let whole = ticks.iter().flatten().all(|value| value % 10 == 0);
+    let name = ticks.name().clone();
+    if whole {
+        let values = ticks.iter().map(|value| value.map(|value| (value - origin) / 10));
+        return Some((values.collect::<Int64Chunked>().with_name(name), TimeUnit::Microseconds));
+    }
+    let mut values = Vec::with_capacity(ticks.len());
+    for value in ticks.iter() {
+        values.push(match value {
+            None => None,
+            Some(value) => Some(value.checked_sub(origin)?.checked_mul(100)?),
+        });
+    }
+    Some((values.into_iter().collect::<Int64Chunked>().with_name(name), TimeUnit::Nanoseconds))
+}
+
+fn out_of_range(info: &ColumnInfo) -> QueryError {
+    QueryError::Execution(format!(
+        "the column `{}` holds values with 100 ns digits outside the years 1677 to 2262, which polars cannot hold; bin() it to 1microsecond",
+        info.name
+    ))
+}
