@@ -91,7 +91,7 @@ fn run_file(name: &str) {
 
 /// Says so even when the test harness captures what tests print.
 fn skip(name: &str, why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{name} cannot run: {why}");
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{name} cannot run: {why}");
     let _ = writeln!(std::io::stderr(), "SKIPPED {name}: {why}");
 }
 

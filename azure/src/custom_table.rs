@@ -17,11 +17,11 @@ const RESERVED_COLUMNS: [&str; 7] = ["_ResourceId", "id", "_SubscriptionId", "Te
 
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum NameError {
-    #[error("`{0}` cannot be a custom table: a name is a letter, then letters, digits or `_`, {MAX_LENGTH} at the most")]
+    #[error("`{0}` cannot be a custom table: a name is a letter, then letters, digits or `_`, 45 at the most")]
     Table(String),
-    #[error("`{0}` cannot be a column of a custom table: a name is a letter, then letters, digits or `_`, {MAX_LENGTH} at the most; rename it")]
+    #[error("`{0}` cannot be a column of a custom table: a name is a letter, then letters, digits or `_`, 45 at the most; rename it")]
     Column(String),
-    #[error("the column name `{0}` belongs to the service ({}): rename or drop it", RESERVED_COLUMNS.join(", "))]
+    #[error("the column name `{0}` belongs to the service ({list}): rename or drop it", list = RESERVED_COLUMNS.join(", "))]
     Reserved(String),
     #[error("the columns `{0}` and `{1}` differ only in case, which the service takes for one: rename one of them")]
     Duplicate(String, String),

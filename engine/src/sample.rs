@@ -1,5 +1,7 @@
 //! Generated accesses as frames.
 
+use std::collections::HashSet;
+
 use huntbook_sample_data::{Access, DataFactory, FactoryConfig};
 use polars::prelude::*;
 
@@ -16,14 +18,21 @@ pub(crate) fn accesses(set: &str, seed: u64) -> Result<DataFrame> {
     let training = factory.training(TRAINING_RATIO).map_err(fail)?;
     let accesses = match set {
         "training" => training,
-        "intra_test" => factory.intra_test(&training).map_err(fail)?,
-        "inter_test" => factory.inter_test(&training).map_err(fail)?,
+        "intra_test" => unseen(factory.intra_test(&training).map_err(fail)?, &training),
+        "inter_test" => unseen(factory.inter_test(&training).map_err(fail)?, &training),
         other => {
             let message = format!("there is no sample set `{other}`: use training, intra_test or inter_test");
             return Err(Error::new("SampleDataError", message));
         }
     };
     frame(&accesses)
+}
+
+/// The generator's tests repeat everybody's accesses to the shared resource, which training holds: they are neither
+/// unseen nor anomalous.
+fn unseen(test: Vec<Access>, training: &[Access]) -> Vec<Access> {
+    let seen: HashSet<(&str, &str)> = training.iter().map(|access| (access.user.as_str(), access.res.as_str())).collect();
+    test.into_iter().filter(|access| !seen.contains(&(access.user.as_str(), access.res.as_str()))).collect()
 }
 
 fn frame(accesses: &[Access]) -> Result<DataFrame> {

@@ -77,7 +77,7 @@ impl Engine {
                 Response::Done
             }
             Request::Kql { query } => Response::Frame(self.hand_out(self.kql(&query)?.frame)),
-            Request::LaWrite { plan, table } => Response::Text(self.la_write(&self.collect(&plan)?, &table)?),
+            Request::LaWrite { plan, table } => Response::Text(self.la_write(self.collect(&plan)?.as_ref(), &table)?),
             Request::BlobRead { location, format } => {
                 Response::Frame(self.hand_out(Arc::new(self.blob_read(&location, format)?)))
             }

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub(crate) struct Hub {
     failure: Mutex<Option<Failure>>,
     /// Engine calls of the cell that have not been answered yet.
     calls: AtomicUsize,
+    /// evcxr is starting: what is printed is its own.
+    muted: AtomicBool,
 }
 
 impl Hub {
@@ -60,6 +62,7 @@ impl Hub {
             sink: Mutex::new(None),
             failure: Mutex::new(None),
             calls: AtomicUsize::new(0),
+            muted: AtomicBool::new(false),
         });
         spawn("hub-text", { let hub = hub.clone(); move || hub.watch_text() })?;
         spawn("hub-calls", { let hub = hub.clone(); move || hub.accept(&listener) })?;
@@ -104,14 +107,25 @@ impl Hub {
     /// Hands on all text that was printed until now.
     pub(crate) fn pump(&self) {
         let mut pipes = lock(&self.pipes);
-        let sink = lock(&self.sink).clone();
-        for pipe in [&mut pipes.stdout, &mut pipes.stderr].map(|pipe| (pipe.stream, pipe.drain())) {
-            if let (stream, Some(text)) = pipe
-                && let Some(sink) = &sink
-            {
+        let muted = self.muted.load(Ordering::SeqCst);
+        let sink = lock(&self.sink).clone().filter(|_| !muted);
+        let Pipes { stdout, stderr } = &mut *pipes;
+        for pipe in [stdout, stderr] {
+            let stream = pipe.stream;
+            if let (Some(text), Some(sink)) = (pipe.drain(), &sink) {
                 sink.emit(Output::Stream { stream, text });
             }
         }
+    }
+
+    /// Runs `start` with the text of the cell process thrown away.
+    pub(crate) fn muted<T>(&self, start: impl FnOnce() -> T) -> T {
+        self.pump();
+        self.muted.store(true, Ordering::SeqCst);
+        let result = start();
+        self.pump();
+        self.muted.store(false, Ordering::SeqCst);
+        result
     }
 
     pub(crate) fn take_failure(&self) -> Option<Failure> {

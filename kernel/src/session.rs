@@ -53,7 +53,7 @@ type Job = Box<dyn FnOnce(&mut Rust) + Send>;
 struct Rust {
     hub: Arc<Hub>,
     folder: PathBuf,
-    cells: Option<Result<RustCells, String>>,
+    cells: Option<RustCells>,
     process: Arc<Mutex<Option<Arc<Mutex<Child>>>>>,
 }
 
@@ -298,25 +298,16 @@ impl Session {
 }
 
 impl Rust {
-    /// evcxr, started when it is not running yet. A failure stays: the notebook goes on with magics.
+    /// evcxr, started when it is not running yet. A failure is this cell's; the next one tries anew, since what was
+    /// missing may be installed by then. Magics work without it.
     fn ready(&mut self) -> Result<&mut RustCells, CellError> {
         if self.cells.is_none() {
-            let started = RustCells::start(self.hub.clone(), &self.folder).map_err(|error| format!("{error:#}"));
-            if let Ok(cells) = &started {
-                *lock(&self.process) = Some(cells.process());
-            }
-            self.cells = Some(started);
+            let started = self.hub.muted(|| RustCells::start(self.hub.clone(), &self.folder));
+            let cells = started.map_err(|error| CellError::new("RustUnavailable", format!("{error:#}")))?;
+            *lock(&self.process) = Some(cells.process());
+            self.cells = Some(cells);
         }
-        match self.cells.as_mut() {
-            Some(Ok(cells)) => Ok(cells),
-            Some(Err(why)) => {
-                let error = CellError::new("RustUnavailable", why.clone());
-                // Tried anew by the next cell: what was missing may be installed by then.
-                self.cells = None;
-                Err(error)
-            }
-            None => Err(CellError::new("RustUnavailable", "Rust could not be started")),
-        }
+        self.cells.as_mut().ok_or_else(|| CellError::new("RustUnavailable", "Rust could not be started"))
     }
 }
 

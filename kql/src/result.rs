@@ -2,6 +2,8 @@
 
 use polars::prelude::*;
 
+use crate::rows::named;
+
 use crate::{
     QueryError,
     ast::KqlType,
@@ -42,7 +44,7 @@ pub struct QueryResult {
 pub(crate) fn collect(table: Table, render: Option<Render>) -> Result<QueryResult, QueryError> {
     let table = table.canonical();
     let schema = table.columns.iter().map(|column| Column { name: column.name.clone(), kql_type: column.kql_type }).collect();
-    let wanted: Vec<Expr> = table.columns.iter().map(|column| col(column.name.as_str())).collect();
+    let wanted: Vec<Expr> = table.columns.iter().map(|column| named(column.name.as_str())).collect();
     let frame = table.frame.select(wanted).collect().map_err(|error| QueryError::Execution(error.to_string()))?;
     let height = frame.height();
     let columns = frame.into_columns().into_iter().zip(&table.columns).map(|(column, info)| delivered(column, info)).collect::<Result<Vec<_>, _>>()?;

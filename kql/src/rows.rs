@@ -28,6 +28,11 @@ pub(crate) fn physical(kql_type: KqlType) -> DataType {
     }
 }
 
+/// A column by its exact name: `col` would expand `*` and `^...$`, which are legal KQL names.
+pub(crate) fn named(name: impl AsRef<str>) -> Expr {
+    Expr::Column(PlSmallStr::from_str(name.as_ref()))
+}
+
 /// A constant as a polars literal of the physical type.
 pub(crate) fn literal(value: &Value, kql_type: KqlType) -> Expr {
     let scalar = match (value, kql_type) {
@@ -73,7 +78,7 @@ pub(crate) fn map_rows(inputs: Vec<Input>, output: KqlType, function: RowFunctio
 fn run(columns: &[Column], template: &[Option<Value>], output: KqlType, function: &RowFunction) -> PolarsResult<Column> {
     let series: Vec<Series> = columns.iter().map(|column| column.as_materialized_series().rechunk()).collect();
     let readers = series.iter().map(Reader::new).collect::<PolarsResult<Vec<_>>>()?;
-    let height = if series.iter().any(Series::is_empty) { 0 } else { series.iter().map(Series::len).max().unwrap_or(0) };
+    let height = if series.iter().any(|series| series.is_empty()) { 0 } else { series.iter().map(|series| series.len()).max().unwrap_or(0) };
     let mut cells: Vec<Cell<'_>> = Vec::with_capacity(template.len());
     let rows = (0..height).map(|row| {
         cells.clear();

@@ -21,6 +21,6 @@ macro_rules! print {
 /// [`std::eprintln!`]; the error of a failed `?` goes into the cell's error instead of stderr.
 #[macro_export]
 macro_rules! eprintln {
-    ("{}", error) => { $crate::rt::eprint_or_question_mark(::std::format!("{}", error)) };
+    ("{}", $error:ident) => { $crate::rt::eprint_or_question_mark(::std::format!("{}", $error)) };
     ($($arguments:tt)*) => {{ $crate::rt::flush_pending(); ::std::eprintln!($($arguments)*) }};
 }

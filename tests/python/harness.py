@@ -64,7 +64,9 @@ class Outcome:
     @property
     def text(self) -> str:
         """Plain text of the results and displays, in order."""
-        shown = [content["data"].get("text/plain", "") for kind, content in self.messages if kind in ("execute_result", "display_data")]
+        shown = [
+            content["data"].get("text/plain", "") for kind, content in self.messages if kind in ("execute_result", "display_data")
+        ]
         return "\n".join(shown)
 
     @property

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from harness import Run, run_cells, start_run, write_notebook
 
 ROWS = '%kql rows << datatable(user:string, score:real)["ann", 1.5, "bob", 0.5]'

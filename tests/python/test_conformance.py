@@ -17,4 +17,3 @@ class HuntbookKernel(jupyter_kernel_test.KernelTests):
     code_generate_error = 'panic!("boom");'
     code_execute_result = [{"code": "6 * 7", "result": "42"}]
     code_display_data = [{"code": 'display::html("<b>x</b>");', "mime": "text/html"}]
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from harness import HITS, Kernel
 
 
@@ -38,7 +39,7 @@ def test_a_panic_after_output_keeps_the_output(kernel: Kernel) -> None:
 
 
 def test_a_caught_panic_is_no_error(kernel: Kernel) -> None:
-    assert kernel.value("std::panic::catch_unwind(|| { panic!(\"inner\"); }).is_err()") == "true"
+    assert kernel.value('std::panic::catch_unwind(|| { panic!("inner"); }).is_err()') == "true"
     still_works(kernel)
 
 

@@ -8,6 +8,7 @@ import nbclient
 import nbformat
 import papermill
 import pytest
+
 from harness import HITS, Run, run, run_cells, write_notebook
 
 PARAMETERS = 'let threshold = 1.0; // score\nlet table = "T".to_string();\nlet rows = 3;\nlet dry = false;'
@@ -192,9 +193,11 @@ def workspace_variable(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("workspace_variable")
 def test_nbclient(tmp_path: Path) -> None:
-    cells = [HITS, "let strong = hits.filter(col(\"score\").gt(1.0)).height();", "strong"]
+    cells = [HITS, 'let strong = hits.filter(col("score").gt(1.0)).height();', "strong"]
     notebook = nbformat.read(write_notebook(tmp_path / "n.ipynb", cells), as_version=4)
-    client = nbclient.NotebookClient(notebook, kernel_name="huntbook", timeout=600, resources={"metadata": {"path": str(tmp_path)}})
+    client = nbclient.NotebookClient(
+        notebook, kernel_name="huntbook", timeout=600, resources={"metadata": {"path": str(tmp_path)}}
+    )
     client.execute()
     nbformat.validate(notebook)
     assert text_of(notebook.cells[2]) == "1"

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 import zmq
-from harness import Kernel
 from jupyter_client.session import Session
+
+from harness import Kernel
 
 
 @contextmanager

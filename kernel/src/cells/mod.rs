@@ -131,7 +131,7 @@ impl RustCells {
         }
         let failure = self.hub.as_ref().and_then(|hub| hub.take_failure());
         match (failure, result) {
-            (Some(failure), _) => Err(self.reported(failure, before)),
+            (Some(failure), _) => Err(self.reported(failure, code)),
             (None, Ok(outputs)) => {
                 self.phases = outputs.phases.iter().map(|phase| (phase.name.clone(), phase.duration)).collect();
                 tracing::debug!("cell phases: {:?}", self.phases);
@@ -161,11 +161,11 @@ impl RustCells {
         }
     }
 
-    fn reported(&self, failure: Failure, lines_before: usize) -> CellError {
+    fn reported(&self, failure: Failure, code: &str) -> CellError {
         match failure {
             Failure::QuestionMark { message } => CellError::new("Error", message),
             Failure::Panic { message, line, column } => {
-                let place = line.and_then(|line| self.cell_line(line, lines_before)).map(|line| {
+                let place = line.and_then(|line| self.cell_line(line, code)).map(|line| {
                     let column = column.map(|column| format!(", column {column}")).unwrap_or_default();
                     format!(" at line {line}{column}")
                 });
@@ -176,11 +176,12 @@ impl RustCells {
         }
     }
 
-    /// Line of the cell for a line of the file that evcxr generated around it.
-    fn cell_line(&self, line: u32, lines_before: usize) -> Option<usize> {
+    /// Line of the cell (from 1) for a line of the file that evcxr generated. evcxr moves functions and types to the
+    /// front, so lines are found by their text.
+    fn cell_line(&self, line: u32, code: &str) -> Option<usize> {
         let source = self.context.last_source().ok()?;
-        let begin = source.lines().position(|text| text.contains(BEGIN))?;
-        (line as usize).checked_sub(begin + lines_before).filter(|line| *line > 0)
+        let text = source.lines().nth((line as usize).checked_sub(1)?)?;
+        code.lines().position(|own| own == text).map(|index| index + 1)
     }
 }
 

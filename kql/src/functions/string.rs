@@ -166,7 +166,7 @@ fn rust_replacement(text: &str) -> String {
 }
 
 /// A regex compiled once when constant, per distinct text otherwise.
-pub(crate) fn pattern(a: &Arguments, at: usize) -> Result<impl Fn(&str) -> Option<Regex> + Send + Sync + 'static, String> {
+pub(crate) fn pattern(a: &Arguments, at: usize) -> Result<impl Fn(&str) -> Option<Regex> + Send + Sync + use<>, String> {
     let constant = a.constant_text(at).map(compile).transpose()?;
     Ok(move |text: &str| constant.clone().or_else(|| compile(text).ok()))
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use polars::prelude::*;
 
+use crate::rows::named;
+
 use super::{Binder, Bound, Either, Table, Typed, lets::{Binding, Scope}, not_executed, plan_error, scalar};
 use crate::{
     ast::{Argument, Expr as Ast, ExprKind, KqlType, Name},
@@ -177,7 +179,7 @@ impl Binder<'_> {
             (_, KqlType::String) => Typed::constant(false.into(), KqlType::Bool),
             (Some(constant), _) => Typed::constant(constant.is_null().into(), KqlType::Bool),
             (None, _) => match &value.scanned {
-                Some((column, _)) => Typed::computed(col(column.as_str()).is_null(), KqlType::Bool),
+                Some((column, _)) => Typed::computed(named(column.as_str()).is_null(), KqlType::Bool),
                 None => Typed::computed(value.expression.is_null(), KqlType::Bool),
             },
         })
@@ -345,10 +347,11 @@ fn unknown_function(name: &Name, scope: &Scope) -> Diagnostic {
         return not_executed(name.span.clone(), format!("function `{}`", name.text));
     }
     let lets = scope.names();
-    let candidates = functions::names()
+    let fixed = functions::names()
         .chain(SPECIAL.iter().copied())
-        .chain(super::summarize::aggregate_names())
         .chain(functions::NOT_EXECUTED.iter().copied())
-        .chain(lets.iter().map(String::as_str));
-    Diagnostic::new(codes::UNKNOWN_FUNCTION, name.span.clone(), format!("unknown function `{}`", name.text)).with_nearest(&name.text, candidates)
+        .chain(super::summarize::aggregate_names());
+    let candidates: Vec<String> = fixed.map(str::to_owned).chain(lets).collect();
+    let message = format!("unknown function `{}`", name.text);
+    Diagnostic::new(codes::UNKNOWN_FUNCTION, name.span.clone(), message).with_nearest(&name.text, candidates.iter().map(String::as_str))
 }

@@ -2,6 +2,8 @@
 
 use polars::prelude::*;
 
+use crate::rows::named;
+
 use super::{Binder, Bound, Typed, lets::Scope};
 use crate::{
     ast::{BinaryOp, Expr as Ast, KqlType},
@@ -140,7 +142,7 @@ fn aligned(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> Bound<(Typed
 fn on_scanned(op: BinaryOp, column: &Typed, constant: &Typed) -> Option<Expr> {
     let (name, dtype) = column.scanned.as_ref()?;
     let value = constant.constant.as_ref().filter(|value| !value.is_null())?;
-    let column = col(name.as_str());
+    let column = named(name.as_str());
     match (dtype, value) {
         (DataType::Datetime(unit, zone), Cell::Long(ticks)) => {
             let (op, at) = in_unit(op, ticks - UNIX_EPOCH, *unit)?;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use polars::prelude::*;
+
+use crate::rows::named;
 use serde_json::Value as Json;
 
 use super::{Binder, Bound, ColumnInfo, Table, Typed, lets::Scope, names::{self, Names}};
@@ -43,7 +45,7 @@ impl Binder<'_> {
         let frame = frame.explode(by_name(["__rows"], true, false), ExplodeOptions { empty_as_null: false, keep_nulls: false });
 
         // Each exploded row is a JSON array: the item index, then one element per target.
-        let part = |at: i64| Typed::apply(vec![Typed::computed(col("__rows"), KqlType::Dynamic)], KqlType::Dynamic, dynamic::path(vec![dynamic::Step::Index(at)]));
+        let part = |at: i64| Typed::apply(vec![Typed::computed(named("__rows"), KqlType::Dynamic)], KqlType::Dynamic, dynamic::path(vec![dynamic::Step::Index(at)]));
         let mut columns = table.columns.clone();
         let mut expressions: Vec<Expr> = Vec::new();
         for (at, (name, kql_type)) in targets.iter().enumerate() {
@@ -65,7 +67,7 @@ impl Binder<'_> {
             expressions.push(part(0).converted(KqlType::Long).expression.alias(name.as_str()));
             columns.push(ColumnInfo::new(name, KqlType::Long));
         }
-        let kept: Vec<Expr> = columns.iter().map(|column| col(column.name.as_str())).collect();
+        let kept: Vec<Expr> = columns.iter().map(|column| named(column.name.as_str())).collect();
         let _ = operator;
         Ok(table.with(frame.with_columns(expressions).select(kept), columns))
     }
@@ -85,7 +87,7 @@ fn combined_rows(sources: &[String], limit: usize, as_pairs: bool) -> Expr {
     let run = move |columns: &mut [Column]| -> PolarsResult<Column> {
         let series: Vec<Series> = columns.iter().map(|column| column.as_materialized_series().rechunk()).collect();
         let texts = series.iter().map(|series| series.str()).collect::<PolarsResult<Vec<_>>>()?;
-        let height = series.iter().map(Series::len).max().unwrap_or(0);
+        let height = series.iter().map(|series| series.len()).max().unwrap_or(0);
         let mut builder = ListStringChunkedBuilder::new(columns[0].name().clone(), height, height * 4);
         for row in 0..height {
             let elements: Vec<Vec<Json>> = texts.iter().map(|text| elements(text.get(if text.len() == 1 { 0 } else { row }), as_pairs)).collect();
@@ -101,8 +103,8 @@ fn combined_rows(sources: &[String], limit: usize, as_pairs: bool) -> Expr {
         Ok(builder.finish().into_column())
     };
     let field = |_: &Schema, fields: &[Field]| Ok(Field::new(fields[0].name().clone(), DataType::List(Box::new(DataType::String))));
-    let others: Vec<Expr> = sources[1..].iter().map(|name| col(name.as_str())).collect();
-    col(sources[0].as_str()).map_many(run, &others, field)
+    let others: Vec<Expr> = sources[1..].iter().map(|name| named(name.as_str())).collect();
+    named(sources[0].as_str()).map_many(run, &others, field)
 }
 
 /// What one cell expands to: null to one null, an array to its items, a bag to its entries.

@@ -2,6 +2,8 @@
 
 use polars::prelude::*;
 
+use crate::rows::named;
+
 use super::{Binder, Bound, ColumnInfo, Table, lets::Scope, names::Names};
 use crate::{
     ast::{BinaryOp, Expr as Ast, ExprKind, Join, KqlType, Literal, Name, Operator, OperatorParameter},
@@ -167,9 +169,9 @@ fn joined(left: Table, right: Table, keys: &[Keys], kind: Kind, drop_right_keys:
     }
     let is_key = |name: &str| keys.iter().any(|key| key.right == name);
     let renamed: Vec<(ColumnInfo, String)> = right.columns.iter().map(|column| (column.clone(), format!("__right_{}", column.name))).collect();
-    let right_frame = right.frame.clone().select(renamed.iter().map(|(column, inner)| col(column.name.as_str()).alias(inner.as_str())).collect::<Vec<_>>());
-    let left_keys: Vec<Expr> = keys.iter().map(|key| col(key.left.as_str())).collect();
-    let right_keys: Vec<Expr> = keys.iter().map(|key| col(format!("__right_{}", key.right))).collect();
+    let right_frame = right.frame.clone().select(renamed.iter().map(|(column, inner)| named(column.name.as_str()).alias(inner.as_str())).collect::<Vec<_>>());
+    let left_keys: Vec<Expr> = keys.iter().map(|key| named(key.left.as_str())).collect();
+    let right_keys: Vec<Expr> = keys.iter().map(|key| named(format!("__right_{}", key.right))).collect();
     let mut arguments = JoinArgs::new(how);
     arguments.nulls_equal = true;
     arguments.coalesce = if one_sided { JoinCoalesce::JoinSpecific } else { JoinCoalesce::KeepColumns };
@@ -182,7 +184,7 @@ fn joined(left: Table, right: Table, keys: &[Keys], kind: Kind, drop_right_keys:
     let mut columns = Vec::new();
     if !(one_sided && swapped) {
         for column in &left.columns {
-            expressions.push(padded(col(column.name.as_str()), column.kql_type, left_padded).alias(column.name.as_str()));
+            expressions.push(padded(named(column.name.as_str()), column.kql_type, left_padded).alias(column.name.as_str()));
             columns.push(ColumnInfo::new(&column.name, column.kql_type));
         }
     } else {
@@ -191,7 +193,7 @@ fn joined(left: Table, right: Table, keys: &[Keys], kind: Kind, drop_right_keys:
     if !one_sided || swapped {
         for (column, inner) in renamed.iter().filter(|(column, _)| !(drop_right_keys && is_key(&column.name))) {
             let name = names.unique(&column.name);
-            expressions.push(padded(col(inner.as_str()), column.kql_type, right_padded).alias(name.as_str()));
+            expressions.push(padded(named(inner.as_str()), column.kql_type, right_padded).alias(name.as_str()));
             columns.push(ColumnInfo::new(name, column.kql_type));
         }
     }

@@ -22,6 +22,8 @@ use std::{
 
 use polars::prelude::*;
 
+use crate::rows::named;
+
 use crate::{
     Catalog,
     ast::{Expr as Ast, ExprKind, KqlType, Query, Statement},
@@ -55,8 +57,8 @@ impl ColumnInfo {
     /// The column in the engine's physical form.
     pub(crate) fn expression(&self) -> Expr {
         match &self.scanned {
-            Some(dtype) => sources::physical_form(col(self.name.as_str()), dtype),
-            None => col(self.name.as_str()),
+            Some(dtype) => sources::physical_form(named(self.name.as_str()), dtype),
+            None => named(self.name.as_str()),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use polars::prelude::*;
 
+use crate::rows::named;
+
 use super::{Binder, Bound, ColumnInfo, Either, Table, Typed, lets::{Binding, Scope}, names::{self, Names}, not_executed, sources::duplicate};
 use crate::{
     ast::{Expr as Ast, ExprKind, KqlType, Name, NamePattern, NamedExpr, Operator, OperatorKind, ReorderBy, SortKey},
@@ -155,7 +157,7 @@ impl Binder<'_> {
             let culprit = pairs.iter().map(|(new, _)| new).find(|new| new.text == twice.name);
             return Err(culprit.map_or_else(|| Diagnostic::new(codes::DUPLICATE, 0..0, "a column is named twice"), duplicate));
         }
-        let expressions: Vec<Expr> = table.columns.iter().zip(&columns).map(|(old, new)| col(old.name.as_str()).alias(new.name.as_str())).collect();
+        let expressions: Vec<Expr> = table.columns.iter().zip(&columns).map(|(old, new)| named(old.name.as_str()).alias(new.name.as_str())).collect();
         Ok(table.with(table.frame.clone().select(expressions), columns))
     }
 
@@ -201,7 +203,7 @@ impl Binder<'_> {
 fn place(name: String, value: Typed, expressions: &mut Vec<Expr>, columns: &mut Vec<ColumnInfo>) {
     // A column that is only passed on stays as scanned.
     let (expression, scanned) = match value.scanned {
-        Some((column, dtype)) => (col(column.as_str()), Some(dtype)),
+        Some((column, dtype)) => (named(column.as_str()), Some(dtype)),
         None => (value.expression, None),
     };
     expressions.push(expression.alias(name.as_str()));
@@ -244,7 +246,7 @@ fn keep(table: Table, wanted: impl Fn(&str) -> bool) -> Table {
 }
 
 fn chosen(table: Table, columns: Vec<ColumnInfo>) -> Table {
-    let expressions: Vec<Expr> = columns.iter().map(|column| col(column.name.as_str())).collect();
+    let expressions: Vec<Expr> = columns.iter().map(|column| named(column.name.as_str())).collect();
     table.with(table.frame.clone().select(expressions), columns)
 }
 

@@ -4,6 +4,8 @@
 use std::{cell::RefCell, collections::HashSet, rc::Rc};
 
 use polars::prelude::*;
+
+use crate::rows::named;
 use serde_json::Value as Json;
 
 use super::{Binder, Bound, ColumnInfo, Table, Typed, calls, lets::Scope, names::{self, Names}, operators::explicit_names};
@@ -47,13 +49,13 @@ impl Collector {
     fn argument(&self, value: Typed) -> Expr {
         let name = format!("__arg_{}", self.arguments.borrow().len());
         self.arguments.borrow_mut().push(value.expression.alias(name.as_str()));
-        col(name.as_str())
+        named(name.as_str())
     }
 
     fn aggregate(&self, expression: Expr) -> Expr {
         let name = format!("__agg_{}", self.aggregates.borrow().len());
         self.aggregates.borrow_mut().push(expression.alias(name.as_str()));
-        col(name.as_str())
+        named(name.as_str())
     }
 }
 
@@ -78,7 +80,7 @@ impl Binder<'_> {
         }
         let frame = grouped(&table, &keys, &collector);
         let mut columns = key_columns;
-        let mut expressions: Vec<Expr> = columns.iter().map(|column| col(column.name.as_str())).collect();
+        let mut expressions: Vec<Expr> = columns.iter().map(|column| named(column.name.as_str())).collect();
         for (name, value) in outputs {
             expressions.push(value.expression.alias(name.as_str()));
             columns.push(ColumnInfo::new(name, value.kql_type));
@@ -340,12 +342,12 @@ fn grouped(table: &Table, keys: &[(String, Typed)], collector: &Collector) -> La
     if keys.is_empty() {
         return frame.select(aggregates);
     }
-    let key_columns: Vec<Expr> = key_names.iter().map(|name| col(name.as_str())).collect();
-    let renamed = keys.iter().zip(&key_names).map(|((name, _), key)| col(key.as_str()).alias(name.as_str()));
+    let key_columns: Vec<Expr> = key_names.iter().map(|name| named(name.as_str())).collect();
+    let renamed = keys.iter().zip(&key_names).map(|((name, _), key)| named(key.as_str()).alias(name.as_str()));
     if aggregates.is_empty() {
         return frame.select(key_columns).unique_stable(None, UniqueKeepStrategy::First).select(renamed.collect::<Vec<_>>());
     }
-    let results = (0..aggregates.len()).map(|at| col(format!("__agg_{at}")));
+    let results = (0..aggregates.len()).map(|at| named(format!("__agg_{at}")));
     let outputs: Vec<Expr> = renamed.chain(results).collect();
     frame.group_by_stable(key_columns).agg(aggregates).select(outputs)
 }

@@ -2,6 +2,8 @@
 
 use polars::prelude::*;
 
+use crate::rows::named;
+
 use super::{Binder, Bound, ColumnInfo, Table, lets::Scope, operators::fits, plan_error};
 use crate::{
     ast::{ExprKind, KqlType, Literal, OperatorParameter, Union},
@@ -110,7 +112,7 @@ fn all_rows(leg: &Table, expressions: Vec<Expr>) -> LazyFrame {
 
 fn output_name(expression: &Expr) -> Option<Expr> {
     match expression {
-        Expr::Alias(_, name) => Some(col(name.clone())),
+        Expr::Alias(_, name) => Some(named(name.clone())),
         _ => None,
     }
 }

@@ -1,0 +1,127 @@
+//! One case per rule in which Kusto and a naive polars mapping differ.
+
+mod common;
+
+use common::{answer, error, rows};
+use serde_json::json;
+
+macro_rules! cases {
+    ($($name:ident: $query:expr => $rows:tt;)*) => {
+        $(#[test] fn $name() { assert_eq!(rows($query), json!($rows), "{}", $query); })*
+    };
+}
+
+cases! {
+    strings_are_never_null: "print isnull(''), isempty(int(null)), tostring(int(null))" => [[false, true, ""]];
+    equality_with_null_is_total: "datatable(x:int)[1, int(null)] | where x != 5 | count" => [[2]];
+    null_equals_null_is_null: "print a = isnull(int(null) == int(null)), b = int(null) == 1, c = int(null) != 1" => [[true, false, true]];
+    order_against_null_is_null: "datatable(x:int)[1, int(null)] | where x < 5 or x >= 5 | count" => [[1]];
+    not_of_null_drops_the_row: "datatable(x:int)[1, int(null)] | where not(x < 0)" => [[1]];
+    iff_of_null_takes_the_second: "print iff(bool(null), 'a', 'b')" => [["b"]];
+    has_is_a_whole_term: "print 'a_error' has 'ERROR', 'errorlog' has 'error', 'x' has ''" => [[true, false, true]];
+    hasprefix_is_about_terms: "print 'the errorlog' hasprefix 'err', 'the errorlog' hassuffix 'err'" => [[true, false]];
+    equals_is_case_sensitive: "print 'A' == 'a', 'A' =~ 'a', 'A' in ('a'), 'A' in~ ('a'), 'A' has_cs 'a'" => [[false, true, false, true, false]];
+    negations_are_true_on_empty: "print '' !contains 'a', '' !has 'a', '' !in ('a'), '' !~ 'a'" => [[true, true, true, true]];
+    in_takes_arrays_and_subqueries: "let t = datatable(k:string)['a']; print 'a' in (dynamic(['a', 'b'])), 'a' in (t), 'b' in ((t | project k))" => [[true, true, false]];
+    wrong_paths_are_null: "print d = dynamic({'a':[1,2]}) | project isnull(d.b.c), d.a[-1], isnull(d.a[9]), isnull(d.a.x)" => [[true, 2, true, true]];
+    dynamics_coerce: "print d = dynamic({'s':'x','n':5}) | project d.s == 'x', d.n == 5, tostring(d.s)" => [[true, true, "x"]];
+    ints_widen_to_long: "print int(2147483647) + int(1)" => [[2147483648i64]];
+    longs_wrap: "print 9223372036854775807 + 1" => [[-9223372036854775808i64]];
+    whole_division_truncates: "print -7 / 2, 1 / 0, 7.0 / 2, 1.0 / 0" => [[-3, null, 3.5, "Infinity"]];
+    modulo_is_never_negative: "print -14 % 12, 14 % -12, -14 % -12" => [[10, 2, 10]];
+    conversions_overflow_by_source: "print toint(9999999999), toint(1e30), toint('99999999999')" => [[1410065407, 2147483647, null]];
+    empty_aggregates: "datatable(x:int, r:real)[] | summarize count(), sum(x), avg(r), stdev(r), max(x), make_list(x)" => [[0, 0, "NaN", 0.0, null, []]];
+    aggregates_by_of_nothing_are_no_rows: "datatable(x:int)[] | summarize count() by x" => [];
+    null_and_empty_keys_are_groups: "datatable(k:string, x:int)['', 1, 'a', int(null)] | summarize n = count() by k | sort by k asc" => [["", 1], ["a", 1]];
+    aggregates_skip_nulls: "datatable(x:int)[1, int(null), 3] | summarize count(), sum(x), avg(x), dcount(x), make_list(x), countif(x > 1)" => [[3, 4, 2.0, 2, [1, 3], 1]];
+    weeks_start_on_monday_in_bin: "print bin(datetime(2007-01-05), 7d), startofweek(datetime(2007-01-05))" => [["2007-01-01T00:00:00.0000000Z", "2006-12-31T00:00:00.0000000Z"]];
+    bins_floor: "print bin(-7, 5), bin(4.5, 1), bin(7, 0), bin(16d, 7d)" => [[-10, 4.0, null, "14.00:00:00"]];
+    ticks_survive: "print endofday(datetime(2020-01-01)), datetime(0001-01-01)" => [["2020-01-01T23:59:59.9999999Z", "0001-01-01T00:00:00.0000000Z"]];
+    sentinels_survive: "print datetime(9999-12-31), tolong(1d)" => [["9999-12-31T00:00:00.0000000Z", 864000000000i64]];
+    differences_count_boundaries: "print datetime_diff('year', datetime(2020-01-01), datetime(2019-12-31)), datetime_diff('week', datetime(2017-10-30 23:00), datetime(2017-10-28 23:00))" => [[1, 1]];
+    tostring_of_times: "print tostring(datetime(2020-01-02 03:04:05.6)), tostring(1d + 2h), tostring(true)" => [["2020-01-02T03:04:05.6000000Z", "1.02:00:00", "True"]];
+    sort_is_descending_by_default: "datatable(x:int)[3, int(null), 1] | sort by x" => [[3], [1], [null]];
+    ascending_puts_nulls_first: "datatable(x:int)[3, int(null), 1] | sort by x asc" => [[null], [1], [3]];
+    nan_sits_next_to_null: "datatable(x:real)[1.0, real(nan), real(null), 2.0] | sort by x desc" => [[2.0], [1.0], ["NaN"], [null]];
+    top_is_descending: "datatable(x:int)[3, 9, 1] | top 2 by x" => [[9], [3]];
+    join_dedups_the_left: "datatable(k:int, a:string)[1, 'x', 1, 'y'] | join (datatable(k:int, b:string)[1, 'p', 1, 'q']) on k | count" => [[2]];
+    join_keeps_both_keys: "datatable(k:int)[1] | join kind=inner (datatable(k:int)[1]) on k" => [[1, 1]];
+    null_keys_match: "datatable(k:int)[int(null)] | join kind=inner (datatable(k:int)[int(null)]) on k | count" => [[1]];
+    outer_join_pads_strings_with_empty: "datatable(k:int)[1] | join kind=leftouter (datatable(k:int, s:string, n:int)[2, 'x', 5]) on k" => [[1, null, "", null]];
+    full_outer_join_pads_both: "datatable(k:string)['a'] | join kind=fullouter (datatable(k:string)['b']) on k | sort by k asc" => [["", "b"], ["a", ""]];
+    anti_and_semi_joins_keep_one_side: "datatable(k:int)[1, 2] | join kind=leftanti (datatable(k:int)[1]) on k" => [[2]];
+    right_semi_keeps_the_right: "datatable(k:int)[1] | join kind=rightsemi (datatable(k:int, v:string)[1, 'x', 2, 'y']) on k" => [[1, "x"]];
+    lookup_drops_the_right_key: "datatable(k:int)[1, 2] | lookup (datatable(k:int, v:string)[1, 'x']) on k | sort by k asc" => [[1, "x"], [2, ""]];
+    union_pads_by_name: "union (datatable(x:long, y:string)[1, 'a']), (datatable(x:long, z:real)[2, 2.5])" => [[1, "a", null], [2, "", 2.5]];
+    assignments_see_the_input_row: "datatable(x:long)[10] | extend x = x + 1, b = x + 1" => [[11, 11]];
+    columns_shadow_lets: "let Value = 5; datatable(Value:long)[7] | extend Value = Value + 1" => [[8]];
+    functions_do_not_see_columns: "let K = 7; let F = (x:long) { x + K }; datatable(K:long)[100] | extend y = F(1)" => [[100, 8]];
+    arg_max_takes_the_row: "datatable(k:string, t:long, v:string)['a', 1, 'old', 'a', 2, 'new', 'b', 5, 'x'] | summarize arg_max(t, *) by k | sort by k asc" => [["a", 2, "new"], ["b", 5, "x"]];
+    arg_max_of_only_nulls_takes_a_row: "datatable(k:string, t:long, v:string)['a', long(null), 'n'] | summarize arg_max(t, v) by k" => [["a", null, "n"]];
+    substring_counts_characters: "print substring('héllo', 1, 3), strlen('héllo')" => [["éll", 5]];
+    between_includes_both_ends: "print 10 between (2 .. 10), 1 !between (2 .. 10)" => [[true, true]];
+    between_takes_a_span: "print datetime(2020-01-02) between (datetime(2020-01-01) .. 1d)" => [[true]];
+    expand_zips: "datatable(a:dynamic, b:dynamic)[dynamic([10, 20]), dynamic(['p'])] | mv-expand a, b" => [[10, "p"], [20, null]];
+    expand_of_nothing_is_no_row: "datatable(a:dynamic)[dynamic([]), dynamic(null)] | mv-expand a" => [[null]];
+    parse_is_anchored: "datatable(s:string)['a=1,b=2'] | parse s with 'a=' a:long ',b=' b | project a, b" => [[1, "2"]];
+    numbers_compare_with_text_for_equality: "print 1.5 == '1.5'" => [[true]];
+    blank_lines_and_comments_belong_to_the_query: "let a = 1; // one\n\n\nprint a // 'done\n\n" => [[1]];
+    urls_are_text: "print 'http://x' // comment" => [["http://x"]];
+    adjacent_strings_join: "print strlen('a' @'b' \"c\")" => [[3]];
+    dividing_timespans_gives_a_real: "print 1d / 6h" => [[4.0]];
+}
+
+#[test]
+fn names_are_derived_as_kusto_does() {
+    for (query, names) in [
+        ("datatable(x:int)[1] | summarize count(), sum(x), dcount(x), max(x + 1)", vec!["count_", "sum_x", "dcount_x", "max_"]),
+        ("datatable(x:int, s:string)[1, 'a'] | project x + 1, tostring(x), tolower(s), strlen(s)", vec!["Column1", "x", "Column2", "strlen_s"]),
+        ("print 1, a = 2, 3", vec!["print_0", "a", "print_2"]),
+        ("datatable(d:dynamic)[dynamic(null)] | project d.a.b, d['k'], d[0]", vec!["d_a_b", "d_k", "d_0"]),
+        ("datatable(t:datetime)[datetime(2020-01-01)] | summarize count() by bin(t, 1h)", vec!["t", "count_"]),
+        ("datatable(k:int, v:int)[1, 1] | join kind=inner (datatable(k:int, v:int)[1, 1]) on k", vec!["k", "v", "k1", "v1"]),
+        ("datatable(x:long, y:real)[1, 1.5] | summarize sum(y) by sum_y = x", vec!["sum_y", "sum_y1"]),
+        ("datatable(x:int)[1] | summarize percentiles(x, 50, 99.5)", vec!["percentile_x_50", "percentile_x_99_5"]),
+        ("union (datatable(x:long)[1]), (datatable(x:string)['a'])", vec!["x_long", "x_string"]),
+    ] {
+        let columns: Vec<String> = answer(query).schema.into_iter().map(|column| column.name).collect();
+        assert_eq!(columns, names, "{query}");
+    }
+}
+
+#[test]
+fn mistakes_are_found_before_anything_runs() {
+    for (query, code, part) in [
+        ("Signin | take 1", "KH0101", "unknown table `Signin`"),
+        ("datatable(Account:string)['x'] | where Acount == 'x'", "KH0102", "did you mean `Account`?"),
+        ("print strlenn('x')", "KH0103", "did you mean `strlen`?"),
+        ("datatable(x:int)[1] | where x has 'a'", "KH0104", "needs a string"),
+        ("datatable(x:string)['a'] | where x > 5", "KH0104", "cannot compare"),
+        ("datatable(x:int)[1] | where x in ('a')", "KH0104", "cannot look for"),
+        ("datatable(k:int)[1] | join (datatable(k:string)['1']) on k", "KH0104", "one type"),
+        ("datatable(x:int)[1] | project a = 1, a = 2", "KH0106", "named twice"),
+        ("datatable(x:int)[1] | make-series n = count() on x from 1 to 2 step 1", "KH0201", "operator `make-series` is not executed by the embedded engine yet"),
+        ("datatable(x:int)[1] | wherre x > 1", "KH0003", "did you mean `where`?"),
+        ("datatable(x:int)[1] | where sum(x) > 1", "KH0107", "aggregate"),
+        ("print geo_distance_2points(1, 2, 3, 4)", "KH0201", "function `geo_distance_2points`"),
+        ("datatable(x:int)[1] | extend y = x where x", "KH0002", "expected"),
+    ] {
+        let shown = error(query);
+        assert!(shown.contains(code) && shown.contains(part), "{query}\n{shown}");
+    }
+}
+
+#[test]
+fn several_mistakes_are_shown_at_once() {
+    let shown = error("datatable(x:int)[1]\n| where (x >\n| extend y = = 2\n| take 5");
+    assert_eq!(shown.matches("KQL error").count(), 2, "{shown}");
+}
+
+#[test]
+fn render_is_metadata() {
+    let result = answer("print x = 1 | render timechart with (title='Logins', ycolumns=x)");
+    let render = result.render.unwrap();
+    assert_eq!(render.kind, "timechart");
+    assert_eq!(render.properties, [("title".to_string(), "Logins".to_string()), ("ycolumns".to_string(), "x".to_string())]);
+    assert_eq!(result.frame.height(), 1);
+}
