@@ -54,11 +54,17 @@ fn cell(value: &AnyValue<'_>, kql_type: KqlType) -> Value {
         AnyValue::Int32(value) => json!(value),
         AnyValue::Int64(value) => json!(value),
         AnyValue::Float64(value) => real(*value),
-        AnyValue::Datetime(value, unit, _) => json!(ticks::format_datetime(in_ticks(*value, *unit) + ticks::UNIX_EPOCH)),
+        AnyValue::Datetime(value, unit, _) | AnyValue::DatetimeOwned(value, unit, _) => {
+            json!(ticks::format_datetime(in_ticks(*value, *unit) + ticks::UNIX_EPOCH))
+        }
         AnyValue::Duration(value, unit) => json!(ticks::format_timespan(in_ticks(*value, *unit))),
         other => {
             let text = other.get_str().unwrap_or_default();
-            if kql_type == KqlType::Dynamic { serde_json::from_str(text).unwrap_or_else(|_| json!(text)) } else { json!(text) }
+            if kql_type == KqlType::Dynamic {
+                serde_json::from_str(text).unwrap_or_else(|_| json!(text))
+            } else {
+                json!(text)
+            }
         }
     }
 }

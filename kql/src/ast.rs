@@ -285,27 +285,63 @@ pub enum ExprKind {
     /// `${name}`: a typed value of the host
     HostScalar(String),
     /// `base.member`
-    Member { base: Box<Expr>, member: Name },
+    Member {
+        base: Box<Expr>,
+        member: Name,
+    },
     /// `base[index]`
-    Index { base: Box<Expr>, index: Box<Expr> },
-    Call { name: Name, arguments: Vec<Argument> },
+    Index {
+        base: Box<Expr>,
+        index: Box<Expr>,
+    },
+    Call {
+        name: Name,
+        arguments: Vec<Argument>,
+    },
     /// `-x`
     Negate(Box<Expr>),
-    Binary { op: BinaryOp, left: Box<Expr>, right: Box<Expr> },
+    Binary {
+        op: BinaryOp,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
     /// Two or more operands; flat, because generated queries chain thousands
     And(Vec<Expr>),
     Or(Vec<Expr>),
-    Between { negated: bool, value: Box<Expr>, low: Box<Expr>, high: Box<Expr> },
-    List { op: ListOp, value: Box<Expr>, items: Vec<Expr> },
+    Between {
+        negated: bool,
+        value: Box<Expr>,
+        low: Box<Expr>,
+        high: Box<Expr>,
+    },
+    List {
+        op: ListOp,
+        value: Box<Expr>,
+        items: Vec<Expr>,
+    },
     /// `source | operator | ...`
-    Pipeline { source: Box<Expr>, operators: Vec<Operator> },
+    Pipeline {
+        source: Box<Expr>,
+        operators: Vec<Operator>,
+    },
     /// The frame the host pipes in
     PipedInput,
-    Datatable { columns: Vec<(Name, KqlType)>, values: Vec<Expr> },
-    Range { column: Name, from: Box<Expr>, to: Box<Expr>, step: Box<Expr> },
+    Datatable {
+        columns: Vec<(Name, KqlType)>,
+        values: Vec<Expr>,
+    },
+    Range {
+        column: Name,
+        from: Box<Expr>,
+        to: Box<Expr>,
+        step: Box<Expr>,
+    },
     Print(Vec<NamedExpr>),
     Union(Union),
-    Lambda { parameters: Vec<Parameter>, body: Vec<Statement> },
+    Lambda {
+        parameters: Vec<Parameter>,
+        body: Vec<Statement>,
+    },
     /// A source that is recognised but not executed (`externaldata`, `search`, `find`)
     UnsupportedSource(String),
     /// A place where the parser gave up; a diagnostic has been reported
@@ -445,23 +481,45 @@ pub enum OperatorKind {
     ProjectKeep(Vec<NamePattern>),
     ProjectRename(Vec<(Name, Name)>),
     ProjectReorder(Vec<(NamePattern, ReorderBy)>),
-    Summarize { aggregates: Vec<NamedExpr>, by: Vec<NamedExpr> },
+    Summarize {
+        aggregates: Vec<NamedExpr>,
+        by: Vec<NamedExpr>,
+    },
     Sort(Vec<SortKey>),
-    Top { count: Expr, key: SortKey },
+    Top {
+        count: Expr,
+        key: SortKey,
+    },
     Take(Expr),
-    Count { name: Option<Name> },
+    Count {
+        name: Option<Name>,
+    },
     /// Empty means `*`
     Distinct(Vec<NamedExpr>),
     Join(Join),
     Lookup(Join),
     Union(Union),
-    Render { kind: Name, properties: Vec<(String, String)> },
+    Render {
+        kind: Name,
+        properties: Vec<(String, String)>,
+    },
     GetSchema,
     Serialize(Vec<NamedExpr>),
     As(Name),
     Invoke(Expr),
-    MvExpand { parameters: Vec<OperatorParameter>, items: Vec<ExpandItem>, limit: Option<Expr> },
-    Parse { parameters: Vec<OperatorParameter>, value: Expr, pattern: Vec<ParsePart>, only_matches: bool },
+    MvExpand {
+        parameters: Vec<OperatorParameter>,
+        items: Vec<ExpandItem>,
+        limit: Option<Expr>,
+    },
+    Parse {
+        parameters: Vec<OperatorParameter>,
+        value: Expr,
+        pattern: Vec<ParsePart>,
+        only_matches: bool,
+    },
     /// A real KQL operator that the embedded engine does not execute yet
-    Unsupported { name: Name },
+    Unsupported {
+        name: Name,
+    },
 }

@@ -96,7 +96,8 @@ impl Diagnostic {
         let marked = source[start..end].lines().next().unwrap_or("").chars().count();
         let carets = "^".repeat(marked.min(rest_of_line).max(1));
         // Tabs stay tabs so that the caret lines up in a terminal.
-        let indent: String = line_text.chars().take(here.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let indent: String =
+            line_text.chars().take(here.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         let (line_text, indent) = clip(line_text, &indent);
         let hint = self.hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default();
         format!(
@@ -130,7 +131,7 @@ fn floor_char_boundary(source: &str, mut at: usize) -> usize {
 }
 
 /// The candidate a typing slip away from `wanted`, if there is one.
-pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if wanted.chars().count() > 80 {
         return None;
     }

@@ -49,7 +49,9 @@ impl Finder {
                 arguments.iter().for_each(|argument| self.table(&argument.value));
             }
             ExprKind::Call { name, arguments } if name.text == "table" => {
-                if let Some(ExprKind::Literal(Literal::String(table))) = arguments.first().map(|argument| &argument.value.kind) {
+                if let Some(ExprKind::Literal(Literal::String(table))) =
+                    arguments.first().map(|argument| &argument.value.kind)
+                {
                     self.found.insert(table.clone());
                 }
             }
@@ -77,7 +79,9 @@ impl Finder {
             ExprKind::Index { base, index } => [base, index].into_iter().for_each(|part| self.scalar(part)),
             ExprKind::Binary { left, right, .. } => [left, right].into_iter().for_each(|part| self.scalar(part)),
             ExprKind::And(parts) | ExprKind::Or(parts) => parts.iter().for_each(|part| self.scalar(part)),
-            ExprKind::Between { value, low, high, .. } => [value, low, high].into_iter().for_each(|part| self.scalar(part)),
+            ExprKind::Between { value, low, high, .. } => {
+                [value, low, high].into_iter().for_each(|part| self.scalar(part))
+            }
             ExprKind::List { value, items, .. } => {
                 self.scalar(value);
                 items.iter().for_each(|item| self.scalar(item));
@@ -89,10 +93,15 @@ impl Finder {
     fn operator(&mut self, operator: &OperatorKind) {
         match operator {
             OperatorKind::Where(condition) => self.scalar(condition),
-            OperatorKind::Project(items) | OperatorKind::Extend(items) | OperatorKind::Serialize(items) | OperatorKind::Distinct(items) => {
+            OperatorKind::Project(items)
+            | OperatorKind::Extend(items)
+            | OperatorKind::Serialize(items)
+            | OperatorKind::Distinct(items) => {
                 items.iter().for_each(|item| self.scalar(&item.value));
             }
-            OperatorKind::Summarize { aggregates, by } => aggregates.iter().chain(by).for_each(|item| self.scalar(&item.value)),
+            OperatorKind::Summarize { aggregates, by } => {
+                aggregates.iter().chain(by).for_each(|item| self.scalar(&item.value))
+            }
             OperatorKind::Join(join) | OperatorKind::Lookup(join) => self.table(&join.right),
             OperatorKind::Union(union) => union.tables.iter().for_each(|table| self.table(table)),
             OperatorKind::As(name) => self.defined.push(name.text.clone()),

@@ -17,7 +17,7 @@ use crate::{
 
 /// A token and where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Token {
+pub(crate) struct Token {
     /// What it is.
     pub kind: TokenKind,
     /// Where it stands.
@@ -26,7 +26,7 @@ pub struct Token {
 
 /// The kinds of token.
 #[derive(Debug, Clone, PartialEq)]
-pub enum TokenKind {
+pub(crate) enum TokenKind {
     /// Identifier or keyword, with the `!` of `!has` and the `~` of `in~`
     Name(String),
     /// Any literal
@@ -42,7 +42,7 @@ pub enum TokenKind {
 type Lexed<'a, T> = IResult<&'a str, T>;
 
 /// Splits the whole text into tokens; problems are reported and skipped.
-pub fn tokenize(source: &str) -> (Vec<Token>, Vec<Diagnostic>) {
+pub(crate) fn tokenize(source: &str) -> (Vec<Token>, Vec<Diagnostic>) {
     let mut tokens = Vec::new();
     let mut diagnostics = Vec::new();
     let mut rest = skip_blank(source);
@@ -108,7 +108,10 @@ fn string_literal<'a>(rest: &'a str, start: usize, diagnostics: &mut Vec<Diagnos
     }
     let quote = quote_of(opened)?;
     let body_start = start + (rest.len() - opened.len()) + 1;
-    Some(escaped_text(&opened[1..], quote, body_start, diagnostics).unwrap_or_else(|| unterminated(rest, start, diagnostics)))
+    Some(
+        escaped_text(&opened[1..], quote, body_start, diagnostics)
+            .unwrap_or_else(|| unterminated(rest, start, diagnostics)),
+    )
 }
 
 fn starts_string(rest: &str) -> bool {
@@ -142,11 +145,17 @@ fn verbatim_text(body: &str, quote: char) -> Option<(String, &str)> {
     }
 }
 
-fn escaped_text<'a>(body: &'a str, quote: char, start: usize, diagnostics: &mut Vec<Diagnostic>) -> Option<(String, &'a str)> {
+fn escaped_text<'a>(
+    body: &'a str,
+    quote: char,
+    start: usize,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<(String, &'a str)> {
     let mut text = String::new();
     let mut rest = body;
     loop {
-        let (after, run) = take_till::<_, _, nom::error::Error<&str>>(|c| c == quote || c == '\\' || c == '\n').parse(rest).ok()?;
+        let (after, run) =
+            take_till::<_, _, nom::error::Error<&str>>(|c| c == quote || c == '\\' || c == '\n').parse(rest).ok()?;
         text.push_str(run);
         if let Some(after) = after.strip_prefix(quote) {
             return Some((text, after));
@@ -192,7 +201,9 @@ fn escape_sequence(input: &str) -> Lexed<'_, char> {
 }
 
 fn code_point(input: &str, radix: u32, length: std::ops::RangeInclusive<usize>) -> Lexed<'_, char> {
-    let (rest, digits) = nom::bytes::complete::take_while_m_n(*length.start(), *length.end(), |c: char| c.is_digit(radix)).parse(input)?;
+    let (rest, digits) =
+        nom::bytes::complete::take_while_m_n(*length.start(), *length.end(), |c: char| c.is_digit(radix))
+            .parse(input)?;
     match u32::from_str_radix(digits, radix).ok().and_then(char::from_u32) {
         Some(character) => Ok((rest, character)),
         None => Err(not_this(input)),
@@ -233,7 +244,7 @@ fn typed_literal<'a>(rest: &'a str, start: usize, diagnostics: &mut Vec<Diagnost
 }
 
 /// The null of a type; strings have none and give `""`.
-pub fn null_of(kql_type: KqlType) -> Literal {
+pub(crate) fn null_of(kql_type: KqlType) -> Literal {
     match kql_type {
         KqlType::Bool => Literal::Bool(None),
         KqlType::Int => Literal::Int(None),
@@ -264,7 +275,9 @@ fn typed_value(kql_type: KqlType, text: &str) -> Option<Literal> {
         KqlType::Long => Literal::Long(Some(integer(text)?)),
         KqlType::Real => Literal::Real(Some(real(text)?)),
         KqlType::Decimal => Literal::Decimal(Some(real(text).map(|_| text.to_string())?)),
-        KqlType::Datetime => Literal::Datetime(datetime_parts(text).or_else(|| ticks::parse_datetime(text)).map(Some).or_else(|| year_only(text))?),
+        KqlType::Datetime => Literal::Datetime(
+            datetime_parts(text).or_else(|| ticks::parse_datetime(text)).map(Some).or_else(|| year_only(text))?,
+        ),
         KqlType::Timespan => Literal::Timespan(Some(timespan(text)?)),
         KqlType::Guid => Literal::Guid(Some(guid(text)?)),
         KqlType::String | KqlType::Dynamic => return None,
@@ -291,7 +304,9 @@ fn real(text: &str) -> Option<f64> {
         "nan" => Some(f64::NAN),
         "+inf" | "inf" | "infinity" => Some(f64::INFINITY),
         "-inf" | "-infinity" => Some(f64::NEG_INFINITY),
-        number if number.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) => number.parse().ok(),
+        number if number.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) => {
+            number.parse().ok()
+        }
         _ => None,
     }
 }
@@ -333,14 +348,24 @@ fn guid(text: &str) -> Option<String> {
 // ---- numbers, names, punctuation -------------------------------------------------------------
 
 fn number<'a>(rest: &'a str, start: usize, diagnostics: &mut Vec<Diagnostic>) -> Option<(TokenKind, &'a str)> {
-    if let Ok((after, digits)) = preceded(alt((tag("0x"), tag("0X"))), take_while1::<_, _, nom::error::Error<&str>>(|c: char| c.is_ascii_hexdigit())).parse(rest) {
+    if let Ok((after, digits)) = preceded(
+        alt((tag("0x"), tag("0X"))),
+        take_while1::<_, _, nom::error::Error<&str>>(|c: char| c.is_ascii_hexdigit()),
+    )
+    .parse(rest)
+    {
         let value = u64::from_str_radix(digits, 16).ok().map(|bits| bits as i64);
         return Some((checked(value.map(|v| Literal::Long(Some(v))), rest, after, start, diagnostics), after));
     }
     let (after, (text, is_real)) = decimal_number(rest).ok()?;
-    let (behind, suffix) = take_while::<_, _, nom::error::Error<&str>>(|c: char| c.is_alphanumeric() || c == '_').parse(after).ok()?;
+    let (behind, suffix) =
+        take_while::<_, _, nom::error::Error<&str>>(|c: char| c.is_alphanumeric() || c == '_').parse(after).ok()?;
     if suffix.is_empty() {
-        let literal = if is_real { text.parse().ok().map(|v| Literal::Real(Some(v))) } else { text.parse().ok().map(|v| Literal::Long(Some(v))) };
+        let literal = if is_real {
+            text.parse().ok().map(|v| Literal::Real(Some(v)))
+        } else {
+            text.parse().ok().map(|v| Literal::Long(Some(v)))
+        };
         return Some((checked(literal, rest, after, start, diagnostics), after));
     }
     if ticks::unit_ticks(suffix).is_some() {
@@ -355,21 +380,36 @@ fn decimal_number(input: &str) -> Lexed<'_, (&str, bool)> {
     let digits = || take_while1(|c: char| c.is_ascii_digit());
     let fraction = pair(char('.'), digits());
     let exponent = (one_of("eE"), opt(one_of("+-")), digits());
-    let (rest, (text, (_, fraction, exponent))) = nom::combinator::consumed((digits(), opt(fraction), opt(exponent))).parse(input)?;
+    let (rest, (text, (_, fraction, exponent))) =
+        nom::combinator::consumed((digits(), opt(fraction), opt(exponent))).parse(input)?;
     Ok((rest, (text, fraction.is_some() || exponent.is_some())))
 }
 
-fn checked(literal: Option<Literal>, rest: &str, after: &str, start: usize, diagnostics: &mut Vec<Diagnostic>) -> TokenKind {
+fn checked(
+    literal: Option<Literal>,
+    rest: &str,
+    after: &str,
+    start: usize,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> TokenKind {
     TokenKind::Literal(literal.unwrap_or_else(|| {
         let text = &rest[..rest.len() - after.len()];
         let shown: String = text.chars().take(40).collect();
-        diagnostics.push(Diagnostic::new(codes::LEXICAL, start..start + text.len(), format!("the number `{shown}` is out of range")));
+        diagnostics.push(Diagnostic::new(
+            codes::LEXICAL,
+            start..start + text.len(),
+            format!("the number `{shown}` is out of range"),
+        ));
         Literal::Long(None)
     }))
 }
 
 fn identifier(input: &str) -> Lexed<'_, &str> {
-    recognize(pair(verify(anychar, |c| c.is_alphabetic() || *c == '_'), take_while(|c: char| c.is_alphanumeric() || c == '_'))).parse(input)
+    recognize(pair(
+        verify(anychar, |c| c.is_alphabetic() || *c == '_'),
+        take_while(|c: char| c.is_alphanumeric() || c == '_'),
+    ))
+    .parse(input)
 }
 
 /// `name`, `$left`, `!has`, `in~`, `!in~`
@@ -383,7 +423,9 @@ fn name(input: &str) -> Lexed<'_, TokenKind> {
 }
 
 fn host_scalar(input: &str) -> Lexed<'_, TokenKind> {
-    let (rest, word) = nom::sequence::delimited(tag("${"), nom::sequence::delimited(blanks, identifier, blanks), char('}')).parse(input)?;
+    let (rest, word) =
+        nom::sequence::delimited(tag("${"), nom::sequence::delimited(blanks, identifier, blanks), char('}'))
+            .parse(input)?;
     Ok((rest, TokenKind::HostScalar(word.to_string())))
 }
 
@@ -393,7 +435,8 @@ fn blanks(input: &str) -> Lexed<'_, &str> {
 
 /// Longest first.
 const PUNCTUATION: [&str; 29] = [
-    "==", "=~", "!=", "!~", "<>", "<=", ">=", "..", "=>", "=", "<", ">", "+", "-", "*", "/", "%", ".", ",", ":", ";", "|", "(", ")", "[", "]", "{", "}", "?",
+    "==", "=~", "!=", "!~", "<>", "<=", ">=", "..", "=>", "=", "<", ">", "+", "-", "*", "/", "%", ".", ",", ":", ";",
+    "|", "(", ")", "[", "]", "{", "}", "?",
 ];
 
 fn punctuation(input: &str) -> Lexed<'_, TokenKind> {
@@ -451,7 +494,10 @@ mod tests {
         assert_eq!(literal("long(null)"), Literal::Long(None));
         assert_eq!(literal("datetime(1970-01-01)"), Literal::Datetime(Some(ticks::UNIX_EPOCH)));
         assert_eq!(literal("datetime(2025)"), Literal::Datetime(None));
-        assert_eq!(literal("guid(ABCDEF00-0000-0000-0000-000000000001)"), Literal::Guid(Some("abcdef00-0000-0000-0000-000000000001".into())));
+        assert_eq!(
+            literal("guid(ABCDEF00-0000-0000-0000-000000000001)"),
+            Literal::Guid(Some("abcdef00-0000-0000-0000-000000000001".into()))
+        );
         assert_eq!(kinds("2..10").len(), 3);
     }
 

@@ -15,8 +15,9 @@ mod value;
 use polars::prelude::LazyFrame;
 
 pub use ast::{
-    Argument, BinaryOp, ExpandItem, Expr, ExprKind, Join, KqlType, ListOp, Literal, Name, NamePattern, NamedExpr, Operator, OperatorKind,
-    OperatorParameter, Parameter, ParsePart, Query, ReorderBy, SortKey, Statement, TextMatch, TextOp, Union,
+    Argument, BinaryOp, ExpandItem, Expr, ExprKind, Join, KqlType, ListOp, Literal, Name, NamePattern, NamedExpr,
+    Operator, OperatorKind, OperatorParameter, Parameter, ParsePart, Query, ReorderBy, SortKey, Statement, TextMatch,
+    TextOp, Union,
 };
 pub use diagnostics::{Diagnostic, Span, codes};
 pub use result::{Column, QueryResult, Render};
@@ -64,7 +65,9 @@ impl QueryError {
     /// The whole message, with the offending lines of the query.
     pub fn render(&self, source: &str) -> String {
         match self {
-            Self::Diagnostics(diagnostics) => diagnostics.iter().map(|diagnostic| diagnostic.render(source)).collect::<Vec<_>>().join("\n"),
+            Self::Diagnostics(diagnostics) => {
+                diagnostics.iter().map(|diagnostic| diagnostic.render(source)).collect::<Vec<_>>().join("\n")
+            }
             Self::Execution(_) => self.to_string(),
         }
     }
@@ -82,7 +85,11 @@ pub fn explain(query: &str, catalog: &dyn Catalog, options: &QueryOptions) -> Re
     table.canonical().frame.explain(true).map_err(|error| QueryError::Execution(error.to_string()))
 }
 
-fn plan_query(query: &str, catalog: &dyn Catalog, options: &QueryOptions) -> Result<(plan::Table, Option<Render>), QueryError> {
+fn plan_query(
+    query: &str,
+    catalog: &dyn Catalog,
+    options: &QueryOptions,
+) -> Result<(plan::Table, Option<Render>), QueryError> {
     let (tree, diagnostics) = parser::parse(query, options.piped_input.is_some());
     if !diagnostics.is_empty() {
         return Err(QueryError::Diagnostics(diagnostics));
@@ -105,5 +112,8 @@ pub fn tables_mentioned(query: &str) -> Vec<String> {
 
 fn now_ticks(now: chrono::DateTime<chrono::Utc>) -> i64 {
     let seconds = now.timestamp().saturating_mul(ticks::SECOND);
-    seconds.saturating_add(i64::from(now.timestamp_subsec_nanos()) / 100).saturating_add(ticks::UNIX_EPOCH).clamp(0, ticks::MAX_DATETIME)
+    seconds
+        .saturating_add(i64::from(now.timestamp_subsec_nanos()) / 100)
+        .saturating_add(ticks::UNIX_EPOCH)
+        .clamp(0, ticks::MAX_DATETIME)
 }

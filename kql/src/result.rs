@@ -43,11 +43,17 @@ pub struct QueryResult {
 /// Runs the plan and gives datetimes and timespans their polars types.
 pub(crate) fn collect(table: Table, render: Option<Render>) -> Result<QueryResult, QueryError> {
     let table = table.canonical();
-    let schema = table.columns.iter().map(|column| Column { name: column.name.clone(), kql_type: column.kql_type }).collect();
+    let schema =
+        table.columns.iter().map(|column| Column { name: column.name.clone(), kql_type: column.kql_type }).collect();
     let wanted: Vec<Expr> = table.columns.iter().map(|column| named(column.name.as_str())).collect();
     let frame = table.frame.select(wanted).collect().map_err(|error| QueryError::Execution(error.to_string()))?;
     let height = frame.height();
-    let columns = frame.into_columns().into_iter().zip(&table.columns).map(|(column, info)| delivered(column, info)).collect::<Result<Vec<_>, _>>()?;
+    let columns = frame
+        .into_columns()
+        .into_iter()
+        .zip(&table.columns)
+        .map(|(column, info)| delivered(column, info))
+        .collect::<Result<Vec<_>, _>>()?;
     let frame = DataFrame::new(height, columns).map_err(|error| QueryError::Execution(error.to_string()))?;
     Ok(QueryResult { frame, schema, render })
 }
@@ -60,7 +66,11 @@ fn delivered(column: polars::prelude::Column, info: &ColumnInfo) -> Result<polar
             let ticks = series.i64().map_err(convert)?;
             let origin = if info.kql_type == KqlType::Datetime { UNIX_EPOCH } else { 0 };
             let (values, unit) = scaled(ticks, origin).ok_or_else(|| out_of_range(info))?;
-            let dtype = if info.kql_type == KqlType::Datetime { DataType::Datetime(unit, None) } else { DataType::Duration(unit) };
+            let dtype = if info.kql_type == KqlType::Datetime {
+                DataType::Datetime(unit, None)
+            } else {
+                DataType::Duration(unit)
+            };
             Ok(values.into_series().cast(&dtype).map_err(convert)?.into_column())
         }
         _ => Ok(column),

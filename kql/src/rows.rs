@@ -75,10 +75,19 @@ pub(crate) fn map_rows(inputs: Vec<Input>, output: KqlType, function: RowFunctio
     first.clone().map_many(run, others, field)
 }
 
-fn run(columns: &[Column], template: &[Option<Value>], output: KqlType, function: &RowFunction) -> PolarsResult<Column> {
+fn run(
+    columns: &[Column],
+    template: &[Option<Value>],
+    output: KqlType,
+    function: &RowFunction,
+) -> PolarsResult<Column> {
     let series: Vec<Series> = columns.iter().map(|column| column.as_materialized_series().rechunk()).collect();
     let readers = series.iter().map(Reader::new).collect::<PolarsResult<Vec<_>>>()?;
-    let height = if series.iter().any(|series| series.is_empty()) { 0 } else { series.iter().map(|series| series.len()).max().unwrap_or(0) };
+    let height = if series.iter().any(|series| series.is_empty()) {
+        0
+    } else {
+        series.iter().map(|series| series.len()).max().unwrap_or(0)
+    };
     let mut cells: Vec<Cell<'_>> = Vec::with_capacity(template.len());
     let rows = (0..height).map(|row| {
         cells.clear();
@@ -99,11 +108,17 @@ fn run(columns: &[Column], template: &[Option<Value>], output: KqlType, function
 pub(crate) fn build(name: PlSmallStr, kql_type: KqlType, rows: impl Iterator<Item = Value>) -> Series {
     match kql_type {
         KqlType::Bool => rows.map(|cell| cell.boolean()).collect::<BooleanChunked>().with_name(name).into_series(),
-        KqlType::Int => rows.map(|cell| cell.long().map(|value| value as i32)).collect::<Int32Chunked>().with_name(name).into_series(),
+        KqlType::Int => rows
+            .map(|cell| cell.long().map(|value| value as i32))
+            .collect::<Int32Chunked>()
+            .with_name(name)
+            .into_series(),
         KqlType::Long | KqlType::Datetime | KqlType::Timespan => {
             rows.map(|cell| cell.long()).collect::<Int64Chunked>().with_name(name).into_series()
         }
-        KqlType::Real | KqlType::Decimal => rows.map(|cell| cell.real()).collect::<Float64Chunked>().with_name(name).into_series(),
+        KqlType::Real | KqlType::Decimal => {
+            rows.map(|cell| cell.real()).collect::<Float64Chunked>().with_name(name).into_series()
+        }
         KqlType::String | KqlType::Guid | KqlType::Dynamic => {
             let null = null_of(kql_type);
             let texts = rows.map(|cell| match if cell.is_null() { null.clone() } else { cell } {
@@ -154,7 +169,11 @@ impl<'a> Reader<'a> {
 }
 
 /// A function over all values of a group, given as a list: the exotic aggregates.
-pub(crate) fn map_lists(list: Expr, output: KqlType, function: impl Fn(&[Cell<'_>]) -> Value + Send + Sync + 'static) -> Expr {
+pub(crate) fn map_lists(
+    list: Expr,
+    output: KqlType,
+    function: impl Fn(&[Cell<'_>]) -> Value + Send + Sync + 'static,
+) -> Expr {
     let run = move |column: Column| -> PolarsResult<Column> {
         let series = column.as_materialized_series();
         let lists = series.list()?;

@@ -140,7 +140,9 @@ fn parse_clock(text: &str) -> Option<i64> {
     let (seconds, fraction) = match parts.next() {
         None => (0, 0),
         Some(seconds) => match seconds.split_once('.') {
-            Some((seconds, fraction)) if fraction.chars().all(|c| c.is_ascii_digit()) => (digits(seconds)?, fraction_ticks(fraction)?),
+            Some((seconds, fraction)) if fraction.chars().all(|c| c.is_ascii_digit()) => {
+                (digits(seconds)?, fraction_ticks(fraction)?)
+            }
             Some(_) => return None,
             None => (digits(seconds)?, 0),
         },
@@ -152,7 +154,9 @@ fn parse_clock(text: &str) -> Option<i64> {
 }
 
 fn digits(text: &str) -> Option<i64> {
-    (!text.is_empty() && text.len() <= 18 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+    (!text.is_empty() && text.len() <= 18 && text.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| text.parse().ok())
+        .flatten()
 }
 
 /// Ticks in one `unit` of a timespan literal such as `1d` or `5minutes`; nanoseconds are `0`.
@@ -230,7 +234,11 @@ fn parse_date(text: &str) -> Option<(i64, i64, i64)> {
             if let Some(month) = month_number(a) {
                 Some((full_year(c)?, month, digits(b)?))
             } else if let Some(month) = month_number(b) {
-                if a.len() == 4 { Some((digits(a)?, month, digits(c)?)) } else { Some((full_year(c)?, month, digits(a)?)) }
+                if a.len() == 4 {
+                    Some((digits(a)?, month, digits(c)?))
+                } else {
+                    Some((full_year(c)?, month, digits(a)?))
+                }
             } else if a.len() == 4 {
                 Some((digits(a)?, digits(b)?, digits(c)?))
             } else {
@@ -275,7 +283,9 @@ fn parse_time(text: &str) -> Option<(i64, i64)> {
     let (seconds, fraction) = match parts.next() {
         None => (0, 0),
         Some(seconds) => match seconds.split_once(['.', ':']) {
-            Some((seconds, fraction)) if fraction.bytes().all(|b| b.is_ascii_digit()) => (digits(seconds)?, fraction_ticks(fraction)?),
+            Some((seconds, fraction)) if fraction.bytes().all(|b| b.is_ascii_digit()) => {
+                (digits(seconds)?, fraction_ticks(fraction)?)
+            }
             Some(_) => return None,
             None => (digits(seconds)?, 0),
         },
@@ -324,7 +334,10 @@ mod tests {
         for text in ["2022/12/02", "12-02-2022", "12.02.2022", "2 Dec 2022", "Dec 2, 2022", "20221202", "2022-12-02"] {
             assert_eq!(parse_datetime(text), wanted, "{text}");
         }
-        assert_eq!(format_datetime(parse_datetime("2022-12-02T13:45:56+02:00").unwrap()), "2022-12-02T11:45:56.0000000Z");
+        assert_eq!(
+            format_datetime(parse_datetime("2022-12-02T13:45:56+02:00").unwrap()),
+            "2022-12-02T11:45:56.0000000Z"
+        );
         assert_eq!(parse_datetime("garbage"), None);
         assert_eq!(parse_datetime("2022-02-30"), None);
     }

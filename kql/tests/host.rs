@@ -11,10 +11,16 @@ use serde_json::json;
 fn host_columns_follow_kusto_rules() {
     assert_eq!(rows("Logins | where Account != 'ann' | project Account, Attempts"), json!([["bob", 2], ["", 3]]));
     assert_eq!(rows("Logins | where Details.ip == '10.0.0.1' | project Account"), json!([["ann"]]));
-    assert_eq!(rows("Logins | where TimeGenerated > datetime(2020-01-02) | project TimeGenerated"), json!([["2020-01-03T00:00:00.0000010Z"]]));
+    assert_eq!(
+        rows("Logins | where TimeGenerated > datetime(2020-01-02) | project TimeGenerated"),
+        json!([["2020-01-03T00:00:00.0000010Z"]])
+    );
     assert_eq!(rows("Logins | project Elapsed"), json!([["00:00:01.5000000"], ["00:00:00"], ["-00:00:00.0000010"]]));
     assert_eq!(rows("Logins | where Attempts > ${threshold} | count"), json!([[1]]));
-    assert_eq!(rows("union withsource=T Logins* | summarize count() by T | sort by T asc"), json!([["Logins", 3], ["LoginsOld", 3]]));
+    assert_eq!(
+        rows("union withsource=T Logins* | summarize count() by T | sort by T asc"),
+        json!([["Logins", 3], ["LoginsOld", 3]])
+    );
 }
 
 #[test]
@@ -27,7 +33,9 @@ fn host_problems_are_diagnostics() {
 #[test]
 fn piped_frames_begin_with_an_operator() {
     let options = QueryOptions { piped_input: Some(logins().lazy()), ..QueryOptions::default() };
-    for query in ["where Attempts > 1 | count", "| where Attempts > 1 | count", "summarize Count = countif(Attempts > 1)"] {
+    for query in
+        ["where Attempts > 1 | count", "| where Attempts > 1 | count", "summarize Count = countif(Attempts > 1)"]
+    {
         let result = execute(query, &Host, &options).unwrap_or_else(|error| panic!("{}", error.render(query)));
         assert_eq!(rows_of(&result), json!([[2]]), "{query}");
     }
@@ -53,7 +61,12 @@ fn predicates_reach_parquet() {
     let mut frame = logins();
     ParquetWriter::new(std::fs::File::create(&path).unwrap()).finish(&mut frame).unwrap();
     let scan = LazyFrame::scan_parquet(PlRefPath::new(path.to_str().unwrap()), ScanArgsParquet::default()).unwrap();
-    let plan = huntbook_kql::explain("where TimeGenerated > datetime(2020-01-02) and Account == 'bob' | project Account", &Host, &QueryOptions { piped_input: Some(scan), ..QueryOptions::default() }).unwrap();
+    let plan = huntbook_kql::explain(
+        "where TimeGenerated > datetime(2020-01-02) and Account == 'bob' | project Account",
+        &Host,
+        &QueryOptions { piped_input: Some(scan), ..QueryOptions::default() },
+    )
+    .unwrap();
     std::fs::remove_file(&path).unwrap();
     assert!(plan.contains("SELECTION:") && !plan.contains("FILTER"), "{plan}");
     assert!(plan.contains("PROJECT 2/5 COLUMNS"), "{plan}");

@@ -74,12 +74,21 @@ cases! {
 #[test]
 fn names_are_derived_as_kusto_does() {
     for (query, names) in [
-        ("datatable(x:int)[1] | summarize count(), sum(x), dcount(x), max(x + 1)", vec!["count_", "sum_x", "dcount_x", "max_"]),
-        ("datatable(x:int, s:string)[1, 'a'] | project x + 1, tostring(x), tolower(s), strlen(s)", vec!["Column1", "x", "Column2", "strlen_s"]),
+        (
+            "datatable(x:int)[1] | summarize count(), sum(x), dcount(x), max(x + 1)",
+            vec!["count_", "sum_x", "dcount_x", "max_"],
+        ),
+        (
+            "datatable(x:int, s:string)[1, 'a'] | project x + 1, tostring(x), tolower(s), strlen(s)",
+            vec!["Column1", "x", "Column2", "strlen_s"],
+        ),
         ("print 1, a = 2, 3", vec!["print_0", "a", "print_2"]),
         ("datatable(d:dynamic)[dynamic(null)] | project d.a.b, d['k'], d[0]", vec!["d_a_b", "d_k", "d_0"]),
         ("datatable(t:datetime)[datetime(2020-01-01)] | summarize count() by bin(t, 1h)", vec!["t", "count_"]),
-        ("datatable(k:int, v:int)[1, 1] | join kind=inner (datatable(k:int, v:int)[1, 1]) on k", vec!["k", "v", "k1", "v1"]),
+        (
+            "datatable(k:int, v:int)[1, 1] | join kind=inner (datatable(k:int, v:int)[1, 1]) on k",
+            vec!["k", "v", "k1", "v1"],
+        ),
         ("datatable(x:long, y:real)[1, 1.5] | summarize sum(y) by sum_y = x", vec!["sum_y", "sum_y1"]),
         ("datatable(x:int)[1] | summarize percentiles(x, 50, 99.5)", vec!["percentile_x_50", "percentile_x_99_5"]),
         ("union (datatable(x:long)[1]), (datatable(x:string)['a'])", vec!["x_long", "x_string"]),
@@ -100,7 +109,11 @@ fn mistakes_are_found_before_anything_runs() {
         ("datatable(x:int)[1] | where x in ('a')", "KH0104", "cannot look for"),
         ("datatable(k:int)[1] | join (datatable(k:string)['1']) on k", "KH0104", "one type"),
         ("datatable(x:int)[1] | project a = 1, a = 2", "KH0106", "named twice"),
-        ("datatable(x:int)[1] | make-series n = count() on x from 1 to 2 step 1", "KH0201", "operator `make-series` is not executed by the embedded engine yet"),
+        (
+            "datatable(x:int)[1] | make-series n = count() on x from 1 to 2 step 1",
+            "KH0201",
+            "operator `make-series` is not executed by the embedded engine yet",
+        ),
         ("datatable(x:int)[1] | wherre x > 1", "KH0003", "did you mean `where`?"),
         ("datatable(x:int)[1] | where sum(x) > 1", "KH0107", "aggregate"),
         ("print geo_distance_2points(1, 2, 3, 4)", "KH0201", "function `geo_distance_2points`"),
@@ -113,7 +126,7 @@ fn mistakes_are_found_before_anything_runs() {
 
 #[test]
 fn several_mistakes_are_shown_at_once() {
-    let shown = error("datatable(x:int)[1]\n| where (x >\n| extend y = = 2\n| take 5");
+    let shown = error("datatable(x:int)[1]\n| where x >\n| extend y = = 2\n| take 5");
     assert_eq!(shown.matches("KQL error").count(), 2, "{shown}");
 }
 
@@ -122,6 +135,9 @@ fn render_is_metadata() {
     let result = answer("print x = 1 | render timechart with (title='Logins', ycolumns=x)");
     let render = result.render.unwrap();
     assert_eq!(render.kind, "timechart");
-    assert_eq!(render.properties, [("title".to_string(), "Logins".to_string()), ("ycolumns".to_string(), "x".to_string())]);
+    assert_eq!(
+        render.properties,
+        [("title".to_string(), "Logins".to_string()), ("ycolumns".to_string(), "x".to_string())]
+    );
     assert_eq!(result.frame.height(), 1);
 }

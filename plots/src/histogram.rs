@@ -42,8 +42,8 @@ impl Default for HistogramOptions {
             y_label: "count".to_owned(),
             bins: None,
             threshold: None,
-            width: 900,
-            height: 360,
+            width: 760,
+            height: 320,
         }
     }
 }

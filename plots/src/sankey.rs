@@ -41,7 +41,7 @@ impl Default for SankeyOptions {
     fn default() -> Self {
         SankeyOptions {
             title: String::new(),
-            width: 900,
+            width: 760,
             max_nodes: 40,
             left_label: "Users".to_owned(),
             right_label: "Resources".to_owned(),

@@ -20,6 +20,8 @@ from jupyter_client.manager import KernelManager
 
 # Only against hanging: a cold build of what cells need takes minutes on a small machine.
 PATIENCE = 600.0
+# For answers that need no work.
+SOON = 60.0
 
 HITS = '%kql hits << datatable(user:string, score:real)["ann", 1.5, "bob", 0.5]'
 
@@ -174,7 +176,7 @@ class Kernel:
         request = self.client.session.msg(kind, content)
         self.client.control_channel.send(request)
         while True:
-            reply = self.client.get_control_msg(timeout=PATIENCE)
+            reply = self.client.get_control_msg(timeout=SOON)
             if reply["parent_header"].get("msg_id") == request["header"]["msg_id"]:
                 return reply["content"]
 
@@ -206,7 +208,10 @@ class Kernel:
 
     def _reply(self, request: str) -> dict[str, Any]:
         while request not in self._replies:
-            reply = self.client.get_shell_msg(timeout=PATIENCE)
+            try:
+                reply = self.client.get_shell_msg(timeout=SOON)
+            except Empty:
+                raise AssertionError(f"no reply within {SOON} s") from None
             self._replies[reply["parent_header"]["msg_id"]] = reply["content"]
         return self._replies[request]
 

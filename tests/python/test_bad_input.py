@@ -185,11 +185,10 @@ def test_a_full_disk_under_the_saved_notebook(tmp_path: Path, workspace: Path, s
     notebook = write_notebook(tmp_path / "a.ipynb", ["%kql print a=1"])
     target = small_disk / "out.ipynb"
     target.write_text("the old output")
-    with open(small_disk / "filler", "wb") as filler:
+    with open(small_disk / "filler", "wb", buffering=0) as filler:
         try:
             while True:
                 filler.write(b"x" * 4096)
-                filler.flush()
         except OSError:
             pass
     process = start_run(notebook, workspace, "-o", str(target))

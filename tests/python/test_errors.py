@@ -88,7 +88,8 @@ def test_several_compile_errors_are_one_message(kernel: Kernel) -> None:
 
 
 def test_a_syntax_error(kernel: Kernel) -> None:
-    kernel.fails("let = ;", "CompileError")
+    for code in ("let = ;", "let x = ;", "struct", "1 +"):
+        kernel.fails(code, "CompileError")
     kernel.fails("let open = (1", "CompileError")
     still_works(kernel)
 

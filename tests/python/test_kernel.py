@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 import zmq
 
 from harness import Kernel, survivors, wait_until
@@ -150,12 +151,19 @@ def test_is_complete(kernel: Kernel) -> None:
     assert status == expected
 
 
-def test_requests_that_hold_nothing_yet_are_answered(kernel: Kernel) -> None:
-    client = kernel.client
-    assert kernel.ask(client.complete("let x = ", 8))["status"] == "ok"
-    assert kernel.ask(client.inspect("x", 1))["status"] == "ok"
-    assert kernel.ask(client.history())["status"] == "ok"
-    assert kernel.ask(client.comm_info())["status"] == "ok"
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("complete", {"code": "let x = ", "cursor_pos": 8}),
+        ("inspect", {"code": "x", "cursor_pos": 1}),
+        ("history", {}),
+        ("history", {"hist_access_type": "tail", "n": 3}),
+        ("history", {"hist_access_type": "search", "pattern": "x"}),
+        ("comm_info", {}),
+    ],
+)
+def test_every_request_is_answered(kernel: Kernel, method: str, arguments: dict[str, object]) -> None:
+    assert kernel.ask(getattr(kernel.client, method)(**arguments))["status"] == "ok"
 
 
 def test_the_heartbeat_echoes(kernel: Kernel) -> None:

@@ -34,6 +34,7 @@ impl RustCells {
     pub(crate) fn start(hub: Arc<Hub>, cells_folder: &std::path::Path) -> anyhow::Result<RustCells> {
         let template = Template::locate()?;
         template.make_ready()?;
+        tracing::debug!("template ready");
         let folder = build_folder::folder();
         template.clone_to(&folder).with_context(|| format!("cannot clone the build folder to {}", folder.display()))?;
         RustCells::start_in(&template, &folder, Some(hub), cells_folder)
@@ -55,6 +56,7 @@ impl RustCells {
         hub: Option<Arc<Hub>>,
         cells_folder: &std::path::Path,
     ) -> anyhow::Result<RustCells> {
+        tracing::debug!("build folder cloned");
         // evcxr reads evcxr.toml in the current folder, and rustup the toolchain file above it.
         std::env::set_current_dir(folder)?;
         let mut command = std::process::Command::new(std::env::current_exe()?);
@@ -63,6 +65,7 @@ impl RustCells {
             hub.equip(&mut command);
         }
         let (mut context, _outputs) = EvalContext::with_subprocess_command(command).map_err(|error| anyhow::anyhow!("{error}"))?;
+        tracing::debug!("evcxr started");
         // evcxr has just built a cell without dependencies, which empties the lock file.
         build_folder::write_lock(folder)?;
         let mut state = context.state();
@@ -70,9 +73,11 @@ impl RustCells {
         state.set_opt_level("0").map_err(plain)?;
         let prelude = template.prelude();
         state.add_dep("huntbook", &format!("{{ path = {:?} }}", prelude.to_string_lossy())).map_err(plain)?;
+        tracing::debug!("prelude added");
         // `extern crate serde` gives cells serde's derives without another round of dependency checks.
         let opening = "extern crate serde;\nuse huntbook::prelude::*;\nuse huntbook::{println, print, eprintln};";
         context.eval_with_state(opening, state).map_err(|error| anyhow::anyhow!(compile_error::plain(&error)))?;
+        tracing::debug!("prelude loaded");
         Ok(RustCells { context: CommandContext::with_eval_context(context), hub, phases: Vec::new() })
     }
 

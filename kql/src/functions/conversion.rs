@@ -13,13 +13,23 @@ use crate::{
 };
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function(&["tostring"], &[Kind::Any], 0, Returns::Is(KqlType::String), |a| Ok(converter(a.types[0], KqlType::String))),
+    function(&["tostring"], &[Kind::Any], 0, Returns::Is(KqlType::String), |a| {
+        Ok(converter(a.types[0], KqlType::String))
+    }),
     function(&["toint"], &[Kind::Any], 0, Returns::Is(KqlType::Int), |a| Ok(converter(a.types[0], KqlType::Int))),
     function(&["tolong"], &[Kind::Any], 0, Returns::Is(KqlType::Long), |a| Ok(converter(a.types[0], KqlType::Long))),
-    function(&["todouble", "toreal"], &[Kind::Any], 0, Returns::Is(KqlType::Real), |a| Ok(converter(a.types[0], KqlType::Real))),
-    function(&["tobool", "toboolean"], &[Kind::Any], 0, Returns::Is(KqlType::Bool), |a| Ok(converter(a.types[0], KqlType::Bool))),
-    function(&["todatetime"], &[Kind::Any], 0, Returns::Is(KqlType::Datetime), |a| Ok(converter(a.types[0], KqlType::Datetime))),
-    function(&["totimespan", "totime"], &[Kind::Any], 0, Returns::Is(KqlType::Timespan), |a| Ok(converter(a.types[0], KqlType::Timespan))),
+    function(&["todouble", "toreal"], &[Kind::Any], 0, Returns::Is(KqlType::Real), |a| {
+        Ok(converter(a.types[0], KqlType::Real))
+    }),
+    function(&["tobool", "toboolean"], &[Kind::Any], 0, Returns::Is(KqlType::Bool), |a| {
+        Ok(converter(a.types[0], KqlType::Bool))
+    }),
+    function(&["todatetime"], &[Kind::Any], 0, Returns::Is(KqlType::Datetime), |a| {
+        Ok(converter(a.types[0], KqlType::Datetime))
+    }),
+    function(&["totimespan", "totime"], &[Kind::Any], 0, Returns::Is(KqlType::Timespan), |a| {
+        Ok(converter(a.types[0], KqlType::Timespan))
+    }),
     function(&["tohex"], &[Kind::Integer, Kind::Integer], 1, Returns::Is(KqlType::String), |_| {
         rule(|c| {
             let width = c.get(1).and_then(Cell::long).unwrap_or(0).clamp(0, 64) as usize;
@@ -117,7 +127,9 @@ pub(crate) fn to_json(cell: &Cell<'_>, kql_type: KqlType) -> Json {
         (Cell::Bool(value), _) => Json::Bool(*value),
         (Cell::Long(_), KqlType::Datetime | KqlType::Timespan) => Json::String(text_of(cell, kql_type).into_owned()),
         (Cell::Long(value), _) => Json::from(*value),
-        (Cell::Real(value), _) => serde_json::Number::from_f64(*value).map_or_else(|| Json::String(real_text(*value)), Json::Number),
+        (Cell::Real(value), _) => {
+            serde_json::Number::from_f64(*value).map_or_else(|| Json::String(real_text(*value)), Json::Number)
+        }
         (Cell::Str(text), KqlType::Dynamic) => super::dynamic::parse(text),
         (Cell::Str(text), _) => Json::String(text.to_string()),
     }
@@ -200,6 +212,7 @@ fn to_datetime(cell: &Cell<'_>, from: KqlType) -> Value {
 fn to_timespan(cell: &Cell<'_>, from: KqlType) -> Value {
     match cell {
         Cell::Str(text) => ticks::parse_timespan(text).or_else(|| short_timespan(text)).into(),
+        Cell::Real(value) if value.abs() < 9.2e18 => (*value as i64).into(),
         Cell::Long(value) if matches!(from, KqlType::Timespan | KqlType::Long | KqlType::Int) => (*value).into(),
         _ => Cell::Null,
     }

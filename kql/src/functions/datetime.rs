@@ -4,7 +4,9 @@ use super::{Arguments, Function, Kind, Returns, function, on_long, rule};
 use crate::{
     ast::KqlType,
     rows::RowFunction,
-    ticks::{self, Civil, DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND, civil, days_from_civil, from_civil, in_range},
+    ticks::{
+        self, Civil, DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND, civil, days_from_civil, from_civil, in_range,
+    },
     value::{Cell, Value},
 };
 
@@ -17,11 +19,17 @@ const PERIOD: &[Kind] = &[Kind::Datetime, Kind::Integer];
 pub(super) const FUNCTIONS: &[Function] = &[
     function(&["hourofday"], &[Kind::Datetime], 0, INT, |_| rule(|c| on_long(&c[0], |t| Some(civil(t).time / HOUR)))),
     function(&["dayofmonth"], &[Kind::Datetime], 0, INT, |_| rule(|c| on_long(&c[0], |t| Some(civil(t).day)))),
-    function(&["monthofyear", "getmonth"], &[Kind::Datetime], 0, INT, |_| rule(|c| on_long(&c[0], |t| Some(civil(t).month)))),
+    function(&["monthofyear", "getmonth"], &[Kind::Datetime], 0, INT, |_| {
+        rule(|c| on_long(&c[0], |t| Some(civil(t).month)))
+    }),
     function(&["getyear"], &[Kind::Datetime], 0, INT, |_| rule(|c| on_long(&c[0], |t| Some(civil(t).year)))),
     function(&["dayofyear"], &[Kind::Datetime], 0, INT, |_| rule(|c| on_long(&c[0], |t| Some(day_of_year(t))))),
-    function(&["week_of_year", "weekofyear"], &[Kind::Datetime], 0, INT, |_| rule(|c| on_long(&c[0], |t| Some(iso_week(t))))),
-    function(&["dayofweek"], &[Kind::Datetime], 0, Returns::Is(KqlType::Timespan), |_| rule(|c| on_long(&c[0], |t| Some(weekday(t) * DAY)))),
+    function(&["week_of_year", "weekofyear"], &[Kind::Datetime], 0, INT, |_| {
+        rule(|c| on_long(&c[0], |t| Some(iso_week(t))))
+    }),
+    function(&["dayofweek"], &[Kind::Datetime], 0, Returns::Is(KqlType::Timespan), |_| {
+        rule(|c| on_long(&c[0], |t| Some(weekday(t) * DAY)))
+    }),
     function(&["startofday"], PERIOD, 1, DATETIME, |_| rule(|c| period(c, Part::Day, false))),
     function(&["startofweek"], PERIOD, 1, DATETIME, |_| rule(|c| period(c, Part::Week, false))),
     function(&["startofmonth"], PERIOD, 1, DATETIME, |_| rule(|c| period(c, Part::Month, false))),
@@ -37,8 +45,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         rule(|c| c[0].long().map_or_else(|| "".into(), |t| format(t, c[1].text()).into()))
     }),
     function(&["unixtime_seconds_todatetime"], &[Kind::Number], 0, DATETIME, |_| rule(|c| from_unix(&c[0], SECOND))),
-    function(&["unixtime_milliseconds_todatetime"], &[Kind::Number], 0, DATETIME, |_| rule(|c| from_unix(&c[0], MILLISECOND))),
-    function(&["unixtime_microseconds_todatetime"], &[Kind::Number], 0, DATETIME, |_| rule(|c| from_unix(&c[0], MICROSECOND))),
+    function(&["unixtime_milliseconds_todatetime"], &[Kind::Number], 0, DATETIME, |_| {
+        rule(|c| from_unix(&c[0], MILLISECOND))
+    }),
+    function(&["unixtime_microseconds_todatetime"], &[Kind::Number], 0, DATETIME, |_| {
+        rule(|c| from_unix(&c[0], MICROSECOND))
+    }),
     function(&["unixtime_nanoseconds_todatetime"], &[Kind::Number], 0, DATETIME, |_| {
         rule(|c| on_long(&c[0], |t| in_range(t.div_euclid(100) + ticks::UNIX_EPOCH)))
     }),
@@ -124,7 +136,8 @@ fn start_of(t: i64, part: Part, offset: i64) -> Option<i64> {
 fn period(c: &[Cell<'_>], part: Part, end: bool) -> Value {
     let offset = c.get(1).map_or(Some(0), Cell::long);
     let (Some(t), Some(offset)) = (c[0].long(), offset) else { return Cell::Null };
-    let moment = if end { start_of(t, part, offset.saturating_add(1)).map(|next| next - 1) } else { start_of(t, part, offset) };
+    let moment =
+        if end { start_of(t, part, offset.saturating_add(1)).map(|next| next - 1) } else { start_of(t, part, offset) };
     moment.and_then(in_range).into()
 }
 
@@ -207,7 +220,8 @@ fn part(a: &Arguments) -> Result<RowFunction, String> {
                 Part::Minute => date.time / MINUTE % 60,
                 Part::Second => date.time / SECOND % 60,
                 Part::Millisecond => date.time % SECOND / MILLISECOND,
-                Part::Microsecond => date.time % SECOND / MICROSECOND,
+                // The real engine counts these from the start of the minute.
+                Part::Microsecond => date.time % MINUTE / MICROSECOND,
                 Part::Nanosecond => date.time % SECOND * 100,
             })
         })
@@ -229,10 +243,18 @@ fn format(t: i64, pattern: &str) -> String {
     let fraction = format!("{:07}", date.time % SECOND);
     let hour = date.time / HOUR;
     let hour12 = if hour % 12 == 0 { 12 } else { hour % 12 };
+    let half_of_day = if hour < 12 { "AM" } else { "PM" };
     let mut out = String::new();
     let mut rest = pattern;
     while let Some(letter) = rest.chars().next() {
-        let width = rest.chars().take_while(|c| *c == letter).count();
+        // A longer run is the widest field, then a field of what is left: `ddd` is `dd` and `d`.
+        let widest = match letter {
+            'y' => 4,
+            'f' | 'F' => 7,
+            'M' | 'd' | 'H' | 'h' | 'm' | 's' | 't' => 2,
+            _ => usize::MAX,
+        };
+        let width = rest.chars().take_while(|c| *c == letter).count().min(widest);
         let field = match letter {
             'y' if width <= 2 => pad(date.year % 100, width),
             'y' => pad(date.year, width),
@@ -242,9 +264,11 @@ fn format(t: i64, pattern: &str) -> String {
             'h' => pad(hour12, width),
             'm' => pad(date.time / MINUTE % 60, width),
             's' => pad(date.time / SECOND % 60, width),
-            'f' => fraction[..width.min(7)].to_string(),
-            'F' => fraction[..width.min(7)].trim_end_matches('0').to_string(),
-            't' => if hour < 12 { "AM" } else { "PM" }.to_string(),
+            'f' => fraction[..width].to_string(),
+            // All digits, or none if they are all zero.
+            'F' if fraction[..width].bytes().all(|digit| digit == b'0') => String::new(),
+            'F' => fraction[..width].to_string(),
+            't' => half_of_day[..width].to_string(),
             other => other.to_string().repeat(width),
         };
         out.push_str(&field);
@@ -286,6 +310,9 @@ mod tests {
 
     #[test]
     fn formats_follow_the_letters() {
-        assert_eq!(format(at("2024-03-05 14:05:09.1234567"), "yy-MM-dd [HH:mm:ss.fff] hh tt"), "24-03-05 [14:05:09.123] 02 PM");
+        assert_eq!(
+            format(at("2024-03-05 14:05:09.1234567"), "yy-MM-dd [HH:mm:ss.fff] hh tt"),
+            "24-03-05 [14:05:09.123] 02 PM"
+        );
     }
 }

@@ -25,7 +25,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     variadic(&["bag_pack", "pack", "pack_dictionary"], &[Kind::Any], 2, DYNAMIC, bag_pack),
     variadic(&["pack_array"], &[Kind::Any], 1, DYNAMIC, |a| {
         let types = a.types.clone();
-        rule(move |c| Json::Array(c.iter().zip(&types).map(|(cell, kind)| conversion::to_json(cell, *kind)).collect()).into())
+        rule(move |c| {
+            Json::Array(c.iter().zip(&types).map(|(cell, kind)| conversion::to_json(cell, *kind)).collect()).into()
+        })
     }),
     function(&["strcat_array", "array_strcat"], &[Kind::Dynamic, Kind::Any], 0, TEXT, |a| {
         let kind = a.types[1];
@@ -97,7 +99,13 @@ fn set(items: Vec<Json>) -> Value {
 fn combine(c: &[Cell<'_>], keep_shared: bool) -> Value {
     let Some(sets) = c.iter().map(array).collect::<Option<Vec<_>>>() else { return Cell::Null };
     let (first, others) = (&sets[0], &sets[1..]);
-    let kept = |item: &&Json| if keep_shared { others.iter().all(|other| other.contains(item)) } else { !others.iter().any(|other| other.contains(item)) };
+    let kept = |item: &&Json| {
+        if keep_shared {
+            others.iter().all(|other| other.contains(item))
+        } else {
+            !others.iter().any(|other| other.contains(item))
+        }
+    };
     set(first.iter().filter(kept).cloned().collect())
 }
 

@@ -19,7 +19,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
             other => other.real().map(f64::abs).into(),
         })
     }),
-    function(&["sign"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], |x| if x == 0.0 { 0.0 } else { x.signum() }))),
+    function(&["sign"], &[Kind::Number], 0, REAL, |_| {
+        rule(|c| real(&c[0], |x| if x == 0.0 { 0.0 } else { x.signum() }))
+    }),
     function(&["round"], &[Kind::Number, Kind::Integer], 1, Returns::First, |_| rule(round)),
     function(&["ceiling"], &[Kind::Number], 0, Returns::First, |_| rule(|c| whole_or(&c[0], f64::ceil))),
     function(&["sqrt"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::sqrt))),
@@ -32,17 +34,23 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function(&["sin"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::sin))),
     function(&["cos"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::cos))),
     function(&["tan"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::tan))),
-    function(&["asin"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::asin))),
-    function(&["acos"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::acos))),
+    function(&["asin"], &[Kind::Number], 0, REAL, |_| rule(|c| within_one(&c[0], f64::asin))),
+    function(&["acos"], &[Kind::Number], 0, REAL, |_| rule(|c| within_one(&c[0], f64::acos))),
     function(&["atan"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::atan))),
     function(&["radians"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::to_radians))),
     function(&["degrees"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::to_degrees))),
     function(&["pi"], &[], 0, REAL, |_| rule(|_| std::f64::consts::PI.into())),
     function(&["atan2"], &[Kind::Number, Kind::Number], 0, REAL, |_| rule(|c| two(c, f64::atan2))),
     function(&["pow"], &[Kind::Number, Kind::Number], 0, REAL, |_| rule(|c| two(c, f64::powf))),
-    function(&["isnan"], &[Kind::Number], 0, Returns::Is(KqlType::Bool), |_| rule(|c| c[0].real().is_some_and(f64::is_nan).into())),
-    function(&["isinf"], &[Kind::Number], 0, Returns::Is(KqlType::Bool), |_| rule(|c| c[0].real().is_some_and(f64::is_infinite).into())),
-    function(&["isfinite"], &[Kind::Number], 0, Returns::Is(KqlType::Bool), |_| rule(|c| c[0].real().is_some_and(f64::is_finite).into())),
+    function(&["isnan"], &[Kind::Number], 0, Returns::Is(KqlType::Bool), |_| {
+        rule(|c| c[0].real().map(f64::is_nan).into())
+    }),
+    function(&["isinf"], &[Kind::Number], 0, Returns::Is(KqlType::Bool), |_| {
+        rule(|c| c[0].real().map(f64::is_infinite).into())
+    }),
+    function(&["isfinite"], &[Kind::Number], 0, Returns::Is(KqlType::Bool), |_| {
+        rule(|c| c[0].real().map(f64::is_finite).into())
+    }),
     variadic(&["min_of"], &[Kind::Measurable], 2, Returns::By(common), |a| extreme(&a.types, false)),
     variadic(&["max_of"], &[Kind::Measurable], 2, Returns::By(common), |a| extreme(&a.types, true)),
     function(&["bin", "floor"], &[Kind::Measurable, Kind::Measurable], 1, Returns::By(binned), |a| {
@@ -95,6 +103,11 @@ fn real(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {
     cell.real().map(function).into()
 }
 
+/// Outside -1..1 the result is null, not NaN.
+fn within_one(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {
+    cell.real().filter(|x| !(x.abs() > 1.0)).map(function).into()
+}
+
 fn two(c: &[Cell<'_>], function: impl Fn(f64, f64) -> f64) -> Value {
     c[0].real().zip(c[1].real()).map(|(x, y)| function(x, y)).into()
 }
@@ -138,7 +151,8 @@ impl IntoLong for f64 {
 }
 
 fn extreme(types: &[KqlType], largest: bool) -> Result<RowFunction, String> {
-    let comparable = types.iter().all(|t| matches!(t, KqlType::Int | KqlType::Long | KqlType::Real | KqlType::Decimal)) || types.windows(2).all(|w| w[0] == w[1]);
+    let comparable = types.iter().all(|t| matches!(t, KqlType::Int | KqlType::Long | KqlType::Real | KqlType::Decimal))
+        || types.windows(2).all(|w| w[0] == w[1]);
     if !comparable {
         return Err("the arguments must all be numbers, all datetimes or all timespans".into());
     }
@@ -179,16 +193,24 @@ pub(crate) fn arithmetic(op: BinaryOp, left: KqlType, right: KqlType) -> Option<
     let number = |t| matches!(t, Int | Long | Real | Decimal);
     let rule = |kql_type, function: fn(&[Cell<'_>]) -> Value| Some((kql_type, Arc::new(function) as RowFunction));
     match (op, left, right) {
-        (BinaryOp::Add, Datetime, Timespan) | (BinaryOp::Add, Timespan, Datetime) => rule(Datetime, |c| longs(c, |x, y| x.checked_add(y).and_then(in_range))),
-        (BinaryOp::Subtract, Datetime, Timespan) => rule(Datetime, |c| longs(c, |x, y| x.checked_sub(y).and_then(in_range))),
+        (BinaryOp::Add, Datetime, Timespan) | (BinaryOp::Add, Timespan, Datetime) => {
+            rule(Datetime, |c| longs(c, |x, y| x.checked_add(y).and_then(in_range)))
+        }
+        (BinaryOp::Subtract, Datetime, Timespan) => {
+            rule(Datetime, |c| longs(c, |x, y| x.checked_sub(y).and_then(in_range)))
+        }
         (BinaryOp::Subtract, Datetime, Datetime) => rule(Timespan, |c| longs(c, i64::checked_sub)),
         (BinaryOp::Add, Timespan, Timespan) => rule(Timespan, |c| longs(c, i64::checked_add)),
         (BinaryOp::Subtract, Timespan, Timespan) => rule(Timespan, |c| longs(c, i64::checked_sub)),
         (BinaryOp::Divide, Timespan, Timespan) => rule(Real, |c| two(c, |x, y| x / y)),
         (BinaryOp::Modulo, Timespan, Timespan) => rule(Timespan, |c| longs(c, modulo)),
         (BinaryOp::Modulo, Datetime, Timespan) => rule(Timespan, |c| longs(c, modulo)),
-        (BinaryOp::Multiply, Timespan, Int | Long) | (BinaryOp::Multiply, Int | Long, Timespan) => rule(Timespan, |c| longs(c, i64::checked_mul)),
-        (BinaryOp::Multiply, Timespan, Real) | (BinaryOp::Multiply, Real, Timespan) => rule(Timespan, |c| scaled(c, |x, y| x * y)),
+        (BinaryOp::Multiply, Timespan, Int | Long) | (BinaryOp::Multiply, Int | Long, Timespan) => {
+            rule(Timespan, |c| longs(c, i64::checked_mul))
+        }
+        (BinaryOp::Multiply, Timespan, Real) | (BinaryOp::Multiply, Real, Timespan) => {
+            rule(Timespan, |c| scaled(c, |x, y| x * y))
+        }
         (BinaryOp::Divide, Timespan, Int | Long | Real) => rule(Timespan, |c| scaled(c, |x, y| x / y)),
         (_, left, right) if number(left) && number(right) => {
             let kql_type = widened(&[common(&[left, right])]);

@@ -18,7 +18,9 @@ const LONG: Returns = Returns::Is(KqlType::Long);
 pub(super) const FUNCTIONS: &[Function] = &[
     variadic(&["strcat"], &[Kind::Any], 1, TEXT, |a| {
         let types = a.types.clone();
-        rule(move |c| c.iter().zip(&types).map(|(cell, kind)| conversion::text_of(cell, *kind)).collect::<String>().into())
+        rule(move |c| {
+            c.iter().zip(&types).map(|(cell, kind)| conversion::text_of(cell, *kind)).collect::<String>().into()
+        })
     }),
     variadic(&["strcat_delim"], &[Kind::Any], 2, TEXT, |a| {
         let types = a.types.clone();
@@ -33,14 +35,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function(&["toupper"], &[Kind::Text], 0, TEXT, |_| rule(|c| c[0].text().to_uppercase().into())),
     function(&["reverse"], &[Kind::Text], 0, TEXT, |_| rule(|c| c[0].text().chars().rev().collect::<String>().into())),
     function(&["substring"], &[Kind::Text, Kind::Integer, Kind::Integer], 1, TEXT, |_| rule(substring)),
-    function(&["indexof"], &[Kind::Text, Kind::Text, Kind::Integer, Kind::Integer, Kind::Integer], 3, LONG, |_| rule(index_of)),
+    function(&["indexof"], &[Kind::Text, Kind::Text, Kind::Integer, Kind::Integer, Kind::Integer], 3, LONG, |_| {
+        rule(index_of)
+    }),
     function(&["countof"], &[Kind::Text, Kind::Text, Kind::Text], 1, LONG, count_of),
     function(&["split"], &[Kind::Text, Kind::Text, Kind::Integer], 1, Returns::Is(KqlType::Dynamic), |_| rule(split)),
     function(&["trim"], &[Kind::Text, Kind::Text], 0, TEXT, |a| trim(a, true, true)),
     function(&["trim_start"], &[Kind::Text, Kind::Text], 0, TEXT, |a| trim(a, true, false)),
     function(&["trim_end"], &[Kind::Text, Kind::Text], 0, TEXT, |a| trim(a, false, true)),
     function(&["replace_string"], &[Kind::Text, Kind::Text, Kind::Text], 0, TEXT, |_| {
-        rule(|c| if c[1].text().is_empty() { c[0].text().into() } else { c[0].text().replace(c[1].text(), c[2].text()).into() })
+        rule(|c| {
+            if c[1].text().is_empty() {
+                c[0].text().into()
+            } else {
+                c[0].text().replace(c[1].text(), c[2].text()).into()
+            }
+        })
     }),
     function(&["replace_regex", "replace"], &[Kind::Text, Kind::Text, Kind::Text], 0, TEXT, replace_regex),
     function(&["strrep"], &[Kind::Any, Kind::Integer, Kind::Text], 1, TEXT, |a| {
@@ -51,9 +61,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
             vec![conversion::text_of(&c[0], kind); times].join(delimiter).into()
         })
     }),
-    function(&["url_encode", "url_encode_component"], &[Kind::Text], 0, TEXT, |_| rule(|c| url_encode(c[0].text()).into())),
+    function(&["url_encode"], &[Kind::Text], 0, TEXT, |_| rule(|c| url_encode(c[0].text()).replace("%20", "+").into())),
+    function(&["url_encode_component"], &[Kind::Text], 0, TEXT, |_| rule(|c| url_encode(c[0].text()).into())),
     function(&["url_decode"], &[Kind::Text], 0, TEXT, |_| rule(|c| url_decode(c[0].text()).into())),
-    function(&["base64_encode_tostring", "base64_encodestring"], &[Kind::Text], 0, TEXT, |_| rule(|c| base64_encode(c[0].text().as_bytes()).into())),
+    function(&["base64_encode_tostring", "base64_encodestring"], &[Kind::Text], 0, TEXT, |_| {
+        rule(|c| base64_encode(c[0].text().as_bytes()).into())
+    }),
     function(&["base64_decode_tostring", "base64_decodestring"], &[Kind::Text], 0, TEXT, |_| {
         rule(|c| base64_decode(c[0].text()).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default().into())
     }),
@@ -106,7 +119,8 @@ fn count_of(a: &Arguments) -> Result<RowFunction, String> {
 
 fn split(c: &[Cell<'_>]) -> Value {
     let (text, delimiter) = (c[0].text(), c[1].text());
-    let parts: Vec<Json> = if delimiter.is_empty() { vec![Json::from(text)] } else { text.split(delimiter).map(Json::from).collect() };
+    let parts: Vec<Json> =
+        if delimiter.is_empty() { vec![Json::from(text)] } else { text.split(delimiter).map(Json::from).collect() };
     match c.get(2) {
         None => Json::Array(parts).into(),
         Some(at) => {
@@ -166,7 +180,10 @@ fn rust_replacement(text: &str) -> String {
 }
 
 /// A regex compiled once when constant, per distinct text otherwise.
-pub(crate) fn pattern(a: &Arguments, at: usize) -> Result<impl Fn(&str) -> Option<Regex> + Send + Sync + use<>, String> {
+pub(crate) fn pattern(
+    a: &Arguments,
+    at: usize,
+) -> Result<impl Fn(&str) -> Option<Regex> + Send + Sync + use<>, String> {
     let constant = a.constant_text(at).map(compile).transpose()?;
     Ok(move |text: &str| constant.clone().or_else(|| compile(text).ok()))
 }
@@ -252,7 +269,7 @@ fn has_term(text: &str, needle: &str, at_start: bool, at_end: bool) -> bool {
 
 fn url_encode(text: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    text.bytes().map(|byte| if keep(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes().map(|byte| if keep(byte) { (byte as char).to_string() } else { format!("%{byte:02x}") }).collect()
 }
 
 fn url_decode(text: &str) -> String {

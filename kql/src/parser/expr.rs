@@ -26,7 +26,11 @@ fn conjunction(input: Tokens<'_>) -> Parsed<'_, Expr> {
     Ok((rest, flat(operands, ExprKind::And)))
 }
 
-fn chained<'t>(word: &'static str, operand: impl Fn(Tokens<'t>) -> Parsed<'t, Expr>, input: Tokens<'t>) -> Parsed<'t, Vec<Expr>> {
+fn chained<'t>(
+    word: &'static str,
+    operand: impl Fn(Tokens<'t>) -> Parsed<'t, Expr>,
+    input: Tokens<'t>,
+) -> Parsed<'t, Vec<Expr>> {
     let (mut rest, first) = super::measured(&operand, input)?;
     let mut operands = vec![first];
     while let Ok((after, ())) = keyword(word)(rest) {
@@ -155,7 +159,13 @@ fn between<'t>(value: Expr, negated: bool, input: Tokens<'t>) -> Parsed<'t, Expr
     let bounds = (expression, punct(".."), expression);
     let (rest, (low, (), high)) = required(nested(punct("("), bounds, punct(")")), input.behind())?;
     let span = value.span.start..rest.previous_end();
-    Ok((rest, Expr { kind: ExprKind::Between { negated, value: Box::new(value), low: Box::new(low), high: Box::new(high) }, span }))
+    Ok((
+        rest,
+        Expr {
+            kind: ExprKind::Between { negated, value: Box::new(value), low: Box::new(low), high: Box::new(high) },
+            span,
+        },
+    ))
 }
 
 fn sum(input: Tokens<'_>) -> Parsed<'_, Expr> {
@@ -166,7 +176,11 @@ fn product(input: Tokens<'_>) -> Parsed<'_, Expr> {
     arithmetic(signed, &[("*", BinaryOp::Multiply), ("/", BinaryOp::Divide), ("%", BinaryOp::Modulo)], input)
 }
 
-fn arithmetic<'t>(operand: fn(Tokens<'t>) -> Parsed<'t, Expr>, operators: &[(&str, BinaryOp)], input: Tokens<'t>) -> Parsed<'t, Expr> {
+fn arithmetic<'t>(
+    operand: fn(Tokens<'t>) -> Parsed<'t, Expr>,
+    operators: &[(&str, BinaryOp)],
+    input: Tokens<'t>,
+) -> Parsed<'t, Expr> {
     let (mut rest, mut left) = operand(input)?;
     loop {
         let Some((_, op)) = operators.iter().find(|(symbol, _)| rest.symbol() == Some(symbol)) else {
@@ -204,7 +218,10 @@ pub(super) fn postfix(input: Tokens<'_>) -> Parsed<'_, Expr> {
             if let Ok((after, index)) = nested(punct("["), expression, punct("]"))(after)
                 && !matches!(index.kind, ExprKind::Literal(Literal::String(_)))
             {
-                base = Expr { kind: ExprKind::Index { base: Box::new(base), index: Box::new(index) }, span: start..after.previous_end() };
+                base = Expr {
+                    kind: ExprKind::Index { base: Box::new(base), index: Box::new(index) },
+                    span: start..after.previous_end(),
+                };
                 rest = after;
                 continue;
             }
@@ -213,7 +230,10 @@ pub(super) fn postfix(input: Tokens<'_>) -> Parsed<'_, Expr> {
             rest = after;
         } else if rest.symbol() == Some("[") {
             let (after, index) = nested(punct("["), expression, punct("]"))(rest)?;
-            base = Expr { kind: ExprKind::Index { base: Box::new(base), index: Box::new(index) }, span: start..after.previous_end() };
+            base = Expr {
+                kind: ExprKind::Index { base: Box::new(base), index: Box::new(index) },
+                span: start..after.previous_end(),
+            };
             rest = after;
         } else {
             return Ok((rest, base));
@@ -252,7 +272,9 @@ fn named(input: Tokens<'_>) -> Parsed<'_, ExprKind> {
     match word {
         "true" | "false" | "null" if !calls => literals::constant_word(input),
         "dynamic" if calls => literals::dynamic(input),
-        "datatable" if input.behind().starts_operand() => super::operators::datatable(input).map(|(rest, table)| (rest, table.kind)),
+        "datatable" if input.behind().starts_operand() => {
+            super::operators::datatable(input).map(|(rest, table)| (rest, table.kind))
+        }
         _ if word.starts_with('!') => input.expected("an expression"),
         _ if calls => call(input),
         _ => {

@@ -107,7 +107,9 @@ fn json_of(literal: &Literal) -> Value {
         Literal::Bool(Some(value)) => Value::Bool(*value),
         Literal::Int(Some(value)) => Value::from(*value),
         Literal::Long(Some(value)) | Literal::Timespan(Some(value)) => Value::from(*value),
-        Literal::Real(Some(value)) => Number::from_f64(*value).map_or_else(|| Value::String(non_finite(*value)), Value::Number),
+        Literal::Real(Some(value)) => {
+            Number::from_f64(*value).map_or_else(|| Value::String(non_finite(*value)), Value::Number)
+        }
         Literal::Decimal(Some(text)) | Literal::Guid(Some(text)) | Literal::String(text) => Value::String(text.clone()),
         Literal::Datetime(Some(value)) => Value::String(ticks::format_datetime(*value)),
         Literal::Dynamic(value) => value.clone(),
@@ -116,5 +118,12 @@ fn json_of(literal: &Literal) -> Value {
 }
 
 fn non_finite(value: f64) -> String {
-    if value.is_nan() { "NaN" } else if value > 0.0 { "Infinity" } else { "-Infinity" }.to_string()
+    if value.is_nan() {
+        "NaN"
+    } else if value > 0.0 {
+        "Infinity"
+    } else {
+        "-Infinity"
+    }
+    .to_string()
 }

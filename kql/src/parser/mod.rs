@@ -98,11 +98,14 @@ fn statement(input: Tokens<'_>, piped: bool) -> Parsed<'_, Statement> {
         match word {
             "let" => return let_statement(input),
             "set" if input.behind().word().is_some() => return set_statement(input),
-            "declare" | "restrict" | "alias" | "pattern" if input.behind().word().is_some() => return unsupported_statement(input),
+            "declare" | "restrict" | "alias" | "pattern" if input.behind().word().is_some() => {
+                return unsupported_statement(input);
+            }
             _ => {}
         }
     }
-    let (rest, value) = if piped && starts_with_operator(input) { piped_pipeline(input)? } else { tabular_expression(input)? };
+    let (rest, value) =
+        if piped && starts_with_operator(input) { piped_pipeline(input)? } else { tabular_expression(input)? };
     Ok((rest, Statement::Expression(value)))
 }
 
@@ -172,7 +175,9 @@ fn source(input: Tokens<'_>) -> Parsed<'_, Expr> {
         Some("range") if input.behind().word().is_some() => operators::range(input),
         Some("union") if next_is_operand => operators::union_source(input),
         Some("datatable") => operators::datatable(input),
-        Some(word @ ("externaldata" | "search" | "find" | "graph" | "macro-expand" | "evaluate")) if next_is_operand => {
+        Some(word @ ("externaldata" | "search" | "find" | "graph" | "macro-expand" | "evaluate"))
+            if next_is_operand =>
+        {
             operators::unsupported_source(input, word)
         }
         _ => expr::expression(input),
@@ -209,7 +214,8 @@ fn starts_lambda(input: Tokens<'_>) -> bool {
 fn lambda(input: Tokens<'_>) -> Parsed<'_, Expr> {
     let start = input.here().start;
     let (rest, _) = nom::combinator::opt(keyword("view")).parse(input)?;
-    let (rest, parameters) = tokens::nested(punct("("), nom::multi::separated_list0(punct(","), operators::parameter), punct(")"))(rest)?;
+    let (rest, parameters) =
+        tokens::nested(punct("("), nom::multi::separated_list0(punct(","), operators::parameter), punct(")"))(rest)?;
     let (rest, body) = tokens::nested(punct("{"), lambda_body, punct("}"))(rest)?;
     Ok((rest, Expr { kind: ExprKind::Lambda { parameters, body }, span: start..rest.previous_end() }))
 }
@@ -249,7 +255,8 @@ fn grow(input: Tokens<'_>) -> Result<(), nom::Err<tokens::SyntaxError>> {
 }
 
 fn too_long(input: Tokens<'_>) -> Diagnostic {
-    Diagnostic::new(codes::TOO_DEEP, input.here(), format!("the expression is more than {MAX_HEIGHT} operators deep")).with_hint("name parts of it with `let` or `extend`")
+    Diagnostic::new(codes::TOO_DEEP, input.here(), format!("the expression is more than {MAX_HEIGHT} operators deep"))
+        .with_hint("name parts of it with `let` or `extend`")
 }
 
 /// Reports nesting that goes too deep.

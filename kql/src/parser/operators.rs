@@ -97,14 +97,17 @@ pub(super) fn operator(input: Tokens<'_>) -> Parsed<'_, Operator> {
     let start = name.span.start;
     let (rest, kind) = match PARSED.iter().find(|(known, _)| *known == name.text) {
         Some((_, parser)) => required(*parser, rest)?,
-        None if REFUSED.contains(&name.text.as_str()) => (rest.skip_to(&["|", ";"]), OperatorKind::Unsupported { name }),
+        None if REFUSED.contains(&name.text.as_str()) => {
+            (rest.skip_to(&["|", ";"]), OperatorKind::Unsupported { name })
+        }
         None => return Err(nom::Err::Failure(unknown_operator(&name).into())),
     };
     Ok((rest, Operator { kind, span: start..rest.previous_end() }))
 }
 
 fn unknown_operator(name: &Name) -> Diagnostic {
-    let diagnostic = Diagnostic::new(codes::UNKNOWN_OPERATOR, name.span.clone(), format!("unknown operator `{}`", name.text));
+    let diagnostic =
+        Diagnostic::new(codes::UNKNOWN_OPERATOR, name.span.clone(), format!("unknown operator `{}`", name.text));
     match nearest(&name.text, known_operators()) {
         Some(close) => diagnostic.with_hint(format!("did you mean `{close}`?")),
         None => diagnostic,
@@ -188,7 +191,9 @@ fn dotted_name(input: Tokens<'_>) -> Parsed<'_, Name> {
 fn parameter_value(input: Tokens<'_>) -> Parsed<'_, Expr> {
     let span = input.here();
     match input.first().map(|token| &token.kind) {
-        Some(TokenKind::Literal(literal)) => Ok((input.behind(), Expr { kind: ExprKind::Literal(literal.clone()), span })),
+        Some(TokenKind::Literal(literal)) => {
+            Ok((input.behind(), Expr { kind: ExprKind::Literal(literal.clone()), span }))
+        }
         _ => map(name, move |name| Expr { kind: ExprKind::Name(name.text), span: span.clone() }).parse(input),
     }
 }
@@ -282,8 +287,13 @@ fn reorder_by(input: Tokens<'_>) -> Parsed<'_, ReorderBy> {
 
 fn summarize(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
     let (rest, _) = parameters(&[])(input)?;
-    let (rest, aggregates) = if rest.word() == Some("by") && rest.behind().symbol() != Some("(") { (rest, Vec::new()) } else { named_expressions(rest)? };
-    let (rest, by) = opt(nom::sequence::preceded(keyword("by"), |input| required(named_expressions, input))).parse(rest)?;
+    let (rest, aggregates) = if rest.word() == Some("by") && rest.behind().symbol() != Some("(") {
+        (rest, Vec::new())
+    } else {
+        named_expressions(rest)?
+    };
+    let (rest, by) =
+        opt(nom::sequence::preceded(keyword("by"), |input| required(named_expressions, input))).parse(rest)?;
     Ok((rest, OperatorKind::Summarize { aggregates, by: by.unwrap_or_default() }))
 }
 
@@ -296,7 +306,8 @@ fn sort(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
 fn sort_key(input: Tokens<'_>) -> Parsed<'_, SortKey> {
     let (rest, by) = expression(input)?;
     let (rest, order) = opt(alt((value(false, keyword("asc")), value(true, keyword("desc"))))).parse(rest)?;
-    let placed = nom::sequence::preceded(keyword("nulls"), alt((value(true, keyword("first")), value(false, keyword("last")))));
+    let placed =
+        nom::sequence::preceded(keyword("nulls"), alt((value(true, keyword("first")), value(false, keyword("last")))));
     let (rest, nulls_first) = opt(placed).parse(rest)?;
     let descending = order.unwrap_or(true);
     Ok((rest, SortKey { value: by, descending, nulls_first: nulls_first.unwrap_or(!descending) }))
@@ -336,7 +347,8 @@ fn lookup(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
 fn join_clause(input: Tokens<'_>) -> Parsed<'_, Join> {
     let (rest, parameters) = parameters(&["kind"])(input)?;
     let (rest, right) = expr::postfix(rest)?;
-    let (rest, on) = opt(nom::sequence::preceded(keyword("on"), |input| required(comma_list(expression), input))).parse(rest)?;
+    let (rest, on) =
+        opt(nom::sequence::preceded(keyword("on"), |input| required(comma_list(expression), input))).parse(rest)?;
     Ok((rest, Join { parameters, right, on: on.unwrap_or_default() }))
 }
 
@@ -468,7 +480,11 @@ pub(super) fn union_source(input: Tokens<'_>) -> Parsed<'_, Expr> {
 /// `datatable(name: type, ...) [value, ...]`
 pub(super) fn datatable(input: Tokens<'_>) -> Parsed<'_, Expr> {
     let columns = nested(punct("("), separated_list0(punct(","), column_declaration), punct(")"));
-    let values = nested(punct("["), nom::sequence::terminated(separated_list0(punct(","), expression), opt(punct(","))), punct("]"));
+    let values = nested(
+        punct("["),
+        nom::sequence::terminated(separated_list0(punct(","), expression), opt(punct(","))),
+        punct("]"),
+    );
     let (rest, (columns, values)) = required((columns, values), input.behind())?;
     Ok((rest, Expr { kind: ExprKind::Datatable { columns, values }, span: input.here().start..rest.previous_end() }))
 }

@@ -273,7 +273,10 @@ fn one_string(input: Tokens<'_>) -> Parsed<'_, String> {
 }
 
 /// Turns "not this alternative" into "a mistake", once the grammar leaves no other choice.
-pub(super) fn required<'t, T>(mut parser: impl Parser<Tokens<'t>, Output = T, Error = SyntaxError>, input: Tokens<'t>) -> Parsed<'t, T> {
+pub(super) fn required<'t, T>(
+    mut parser: impl Parser<Tokens<'t>, Output = T, Error = SyntaxError>,
+    input: Tokens<'t>,
+) -> Parsed<'t, T> {
     parser.parse(input).map_err(|error| match error {
         nom::Err::Error(error) => nom::Err::Failure(error),
         other => other,

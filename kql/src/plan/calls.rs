@@ -6,25 +6,54 @@ use polars::prelude::*;
 
 use crate::rows::named;
 
-use super::{Binder, Bound, Either, Table, Typed, lets::{Binding, Scope}, not_executed, plan_error, scalar};
+use super::{
+    Binder, Bound, Either, Table, Typed,
+    lets::{Binding, Scope},
+    not_executed, plan_error, scalar,
+};
 use crate::{
     ast::{Argument, Expr as Ast, ExprKind, KqlType, Name},
     diagnostics::{Diagnostic, Span, codes},
     functions::{self, Arguments, Kind, Returns},
-    rows,
-    ticks,
+    rows, ticks,
     value::{Cell, Value},
 };
 
 /// Names handled here, for suggestions.
 const SPECIAL: &[&str] = &[
-    "iff", "iif", "case", "coalesce", "not", "isnull", "isnotnull", "notnull", "isempty", "isnotempty", "notempty", "ago", "now",
-    "extract", "toscalar", "materialize", "column_ifexists", "columnifexists", "make_datetime", "typeof", "gettype", "table",
+    "iff",
+    "iif",
+    "case",
+    "coalesce",
+    "not",
+    "isnull",
+    "isnotnull",
+    "notnull",
+    "isempty",
+    "isnotempty",
+    "notempty",
+    "ago",
+    "now",
+    "extract",
+    "toscalar",
+    "materialize",
+    "column_ifexists",
+    "columnifexists",
+    "make_datetime",
+    "typeof",
+    "gettype",
+    "table",
 ];
 
 impl Binder<'_> {
     /// A call that may give a table.
-    pub(super) fn call_either(&self, name: &Name, arguments: &[Argument], expression: &Ast, scope: &Scope) -> Bound<Either> {
+    pub(super) fn call_either(
+        &self,
+        name: &Name,
+        arguments: &[Argument],
+        expression: &Ast,
+        scope: &Scope,
+    ) -> Bound<Either> {
         if let Some(Binding::Function(function)) = scope.find(&name.text) {
             let function = function.clone();
             return self.call_function(&function, None, arguments, &expression.span, scope);
@@ -39,7 +68,10 @@ impl Binder<'_> {
                 let Some(Cell::Str(text)) = &named.constant else {
                     return Err(not_executed(expression.span.clone(), "a computed table name"));
                 };
-                return self.catalog_table(text, &expression.span)?.map(Either::Table).ok_or_else(|| self.unknown_table(text, &expression.span, scope));
+                return self
+                    .catalog_table(text, &expression.span)?
+                    .map(Either::Table)
+                    .ok_or_else(|| self.unknown_table(text, &expression.span, scope));
             }
             _ => {}
         }
@@ -50,8 +82,14 @@ impl Binder<'_> {
         if super::summarize::is_aggregate(&name.text) {
             return match &scope.aggregates {
                 Some(collector) => self.aggregate(collector, name, arguments, expression, scope),
-                None if functions::find(&name.text).is_some() => self.table_function(name, arguments, expression, scope),
-                None => Err(Diagnostic::new(codes::VALUE, expression.span.clone(), format!("`{}` is an aggregate: it stands only in `summarize`", name.text))),
+                None if functions::find(&name.text).is_some() => {
+                    self.table_function(name, arguments, expression, scope)
+                }
+                None => Err(Diagnostic::new(
+                    codes::VALUE,
+                    expression.span.clone(),
+                    format!("`{}` is an aggregate: it stands only in `summarize`", name.text),
+                )),
             };
         }
         match name.text.as_str() {
@@ -77,7 +115,11 @@ impl Binder<'_> {
     fn table_function(&self, name: &Name, arguments: &[Argument], expression: &Ast, scope: &Scope) -> Bound<Typed> {
         let Some(function) = functions::find(&name.text) else { return Err(unknown_function(name, scope)) };
         if let Some(named) = arguments.iter().find_map(|argument| argument.name.as_ref()) {
-            return Err(Diagnostic::new(codes::ARGUMENTS, named.span.clone(), format!("`{}` takes no named arguments", name.text)));
+            return Err(Diagnostic::new(
+                codes::ARGUMENTS,
+                named.span.clone(),
+                format!("`{}` takes no named arguments", name.text),
+            ));
         }
         let most = if function.variadic { usize::MAX } else { function.kinds.len() };
         if arguments.len() < function.required || arguments.len() > most {
@@ -92,7 +134,8 @@ impl Binder<'_> {
             types: values.iter().map(|value| value.kql_type).collect(),
             constants: values.iter().map(|value| value.constant.clone()).collect(),
         };
-        let build = (function.build)(&known).map_err(|problem| Diagnostic::new(codes::VALUE, expression.span.clone(), problem))?;
+        let build = (function.build)(&known)
+            .map_err(|problem| Diagnostic::new(codes::VALUE, expression.span.clone(), problem))?;
         let kql_type = match function.returns {
             Returns::Is(kql_type) => kql_type,
             Returns::First => known.types[0],
@@ -128,7 +171,11 @@ impl Binder<'_> {
 
     fn case(&self, name: &Name, arguments: &[Argument], scope: &Scope) -> Bound<Typed> {
         if arguments.len() < 3 || arguments.len() % 2 == 0 {
-            return Err(Diagnostic::new(codes::ARGUMENTS, name.span.clone(), "`case` needs pairs of condition and value, and a value for everything else"));
+            return Err(Diagnostic::new(
+                codes::ARGUMENTS,
+                name.span.clone(),
+                "`case` needs pairs of condition and value, and a value for everything else",
+            ));
         }
         let (last, pairs) = arguments.split_last().map_or((&arguments[0], &arguments[..0]), |split| split);
         let pairs: Vec<(&Ast, &Ast)> = pairs.chunks(2).map(|pair| (&pair[0].value, &pair[1].value)).collect();
@@ -148,8 +195,17 @@ impl Binder<'_> {
         let mut result = values.pop().unwrap_or_else(|| Typed::null(kql_type));
         for (condition, value) in conditions.into_iter().zip(values).rev() {
             result = match &condition.constant {
-                Some(constant) => if constant.boolean() == Some(true) { value } else { result },
-                None => Typed::computed(when(condition.expression).then(value.expression).otherwise(result.expression), kql_type),
+                Some(constant) => {
+                    if constant.boolean() == Some(true) {
+                        value
+                    } else {
+                        result
+                    }
+                }
+                None => Typed::computed(
+                    when(condition.expression).then(value.expression).otherwise(result.expression),
+                    kql_type,
+                ),
             };
         }
         Ok(Typed { scanned: None, ..result })
@@ -167,7 +223,8 @@ impl Binder<'_> {
         let kql_type = common_type(&values)?;
         let values = values.into_iter().map(|(value, _)| value.converted(kql_type)).collect();
         let function = move |cells: &[Cell<'_>]| -> Value {
-            let present = |cell: &&Cell<'_>| if kql_type == KqlType::String { !cell.text().is_empty() } else { !cell.is_null() };
+            let present =
+                |cell: &&Cell<'_>| if kql_type == KqlType::String { !cell.text().is_empty() } else { !cell.is_null() };
             cells.iter().find(present).map_or_else(|| crate::value::null_of(kql_type), |cell| cell.clone().into_owned())
         };
         Ok(Typed::apply(values, kql_type, Arc::new(function)))
@@ -222,7 +279,8 @@ impl Binder<'_> {
         let text = self.checked(Kind::Text, name, &arguments[2].value, scope)?;
         let kql_type = arguments.get(3).map_or(Ok(KqlType::String), |argument| type_argument(&argument.value))?;
         let known = Arguments { types: vec![KqlType::String], constants: vec![pattern.constant.clone()] };
-        let regex = functions::string::pattern(&known, 0).map_err(|problem| Diagnostic::new(codes::VALUE, arguments[0].value.span.clone(), problem))?;
+        let regex = functions::string::pattern(&known, 0)
+            .map_err(|problem| Diagnostic::new(codes::VALUE, arguments[0].value.span.clone(), problem))?;
         let captured = Typed::apply(
             vec![pattern, group, text],
             KqlType::String,
@@ -243,7 +301,10 @@ impl Binder<'_> {
             Either::Table(table) => {
                 let limited = Table { frame: table.frame.clone().limit(1), ..table };
                 let (values, kql_type) = self.first_column(limited, &argument.span)?;
-                Ok(values.into_iter().next().map_or_else(|| Typed::null(kql_type), |value| Typed::constant(value, kql_type)))
+                Ok(values
+                    .into_iter()
+                    .next()
+                    .map_or_else(|| Typed::null(kql_type), |value| Typed::constant(value, kql_type)))
             }
         }
     }
@@ -254,7 +315,8 @@ impl Binder<'_> {
             return Err(Diagnostic::new(codes::VALUE, span.clone(), "the subquery has no column"));
         };
         let kql_type = first.kql_type;
-        let frame = table.frame.clone().select([first.expression().alias("value")]).collect().map_err(plan_error(span))?;
+        let frame =
+            table.frame.clone().select([first.expression().alias("value")]).collect().map_err(plan_error(span))?;
         let series = frame.columns()[0].as_materialized_series().rechunk();
         let reader = rows::Reader::new(&series).map_err(plan_error(span))?;
         Ok(((0..series.len()).map(|row| reader.get(row).into_owned()).collect(), kql_type))
@@ -278,7 +340,9 @@ impl Binder<'_> {
         let function = |cells: &[Cell<'_>]| -> Value {
             let part = |at: usize, default: f64| cells.get(at).map_or(Some(default), Cell::real);
             let build = || {
-                let time = part(3, 0.0)? * ticks::HOUR as f64 + part(4, 0.0)? * ticks::MINUTE as f64 + part(5, 0.0)? * ticks::SECOND as f64;
+                let time = part(3, 0.0)? * ticks::HOUR as f64
+                    + part(4, 0.0)? * ticks::MINUTE as f64
+                    + part(5, 0.0)? * ticks::SECOND as f64;
                 ticks::from_civil(part(0, 1.0)? as i64, part(1, 1.0)? as i64, part(2, 1.0)? as i64, time.round() as i64)
             };
             build().into()
@@ -301,10 +365,18 @@ fn common_type(values: &[(Typed, &Span)]) -> Bound<KqlType> {
             (None, kql_type) => kql_type,
             (Some(known), kql_type) if known == kql_type => known,
             (Some(known), kql_type) if number(known) && number(kql_type) => functions::math::common(&[known, kql_type]),
-            (Some(Dynamic), other) | (Some(other), Dynamic) => if other == String { String } else { Dynamic },
+            (Some(Dynamic), other) | (Some(other), Dynamic) => {
+                if other == String {
+                    String
+                } else {
+                    Dynamic
+                }
+            }
             (Some(known), kql_type) => {
-                let message = format!("all values must have one type: this is a {kql_type}, the ones before are {known}");
-                return Err(Diagnostic::new(codes::TYPE, (*span).clone(), message).with_hint(format!("convert it with to{known}()")));
+                let message =
+                    format!("all values must have one type: this is a {kql_type}, the ones before are {known}");
+                return Err(Diagnostic::new(codes::TYPE, (*span).clone(), message)
+                    .with_hint(format!("convert it with to{known}()")));
             }
         });
     }
@@ -314,13 +386,17 @@ fn common_type(values: &[(Typed, &Span)]) -> Bound<KqlType> {
 /// `typeof(long)`
 pub(super) fn type_argument(expression: &Ast) -> Bound<KqlType> {
     let named = match &expression.kind {
-        ExprKind::Call { name, arguments } if name.text == "typeof" => match arguments.first().map(|argument| &argument.value.kind) {
-            Some(ExprKind::Name(kql_type)) => KqlType::from_name(kql_type),
-            _ => None,
-        },
+        ExprKind::Call { name, arguments } if name.text == "typeof" => {
+            match arguments.first().map(|argument| &argument.value.kind) {
+                Some(ExprKind::Name(kql_type)) => KqlType::from_name(kql_type),
+                _ => None,
+            }
+        }
         _ => None,
     };
-    named.ok_or_else(|| Diagnostic::new(codes::VALUE, expression.span.clone(), "a type such as typeof(long) is needed here"))
+    named.ok_or_else(|| {
+        Diagnostic::new(codes::VALUE, expression.span.clone(), "a type such as typeof(long) is needed here")
+    })
 }
 
 /// The single argument of a function.
@@ -339,11 +415,18 @@ pub(super) fn wrong_count(name: &Name, least: usize, most: usize, given: usize) 
         (least, usize::MAX) => format!("{least} or more"),
         (least, most) => format!("{least} to {most}"),
     };
-    Diagnostic::new(codes::ARGUMENTS, name.span.clone(), format!("`{}` takes {wanted} argument(s), {given} given", name.text))
+    Diagnostic::new(
+        codes::ARGUMENTS,
+        name.span.clone(),
+        format!("`{}` takes {wanted} argument(s), {given} given", name.text),
+    )
 }
 
 fn unknown_function(name: &Name, scope: &Scope) -> Diagnostic {
-    if functions::NOT_EXECUTED.contains(&name.text.as_str()) || name.text.starts_with("series_") || name.text.starts_with("geo_") {
+    if functions::NOT_EXECUTED.contains(&name.text.as_str())
+        || name.text.starts_with("series_")
+        || name.text.starts_with("geo_")
+    {
         return not_executed(name.span.clone(), format!("function `{}`", name.text));
     }
     let lets = scope.names();
@@ -353,5 +436,6 @@ fn unknown_function(name: &Name, scope: &Scope) -> Diagnostic {
         .chain(super::summarize::aggregate_names());
     let candidates: Vec<String> = fixed.map(str::to_owned).chain(lets).collect();
     let message = format!("unknown function `{}`", name.text);
-    Diagnostic::new(codes::UNKNOWN_FUNCTION, name.span.clone(), message).with_nearest(&name.text, candidates.iter().map(String::as_str))
+    Diagnostic::new(codes::UNKNOWN_FUNCTION, name.span.clone(), message)
+        .with_nearest(&name.text, candidates.iter().map(String::as_str))
 }

@@ -40,8 +40,15 @@ pub(super) fn compare(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> B
     if let Some(native) = on_scanned(op, &left, &right).or_else(|| on_scanned(mirrored(op), &right, &left)) {
         return Ok(Typed::computed(native, KqlType::Bool));
     }
-    if left.constant.is_some() && right.constant.is_some() || left.kql_type == KqlType::Real || left.kql_type == KqlType::Dynamic {
-        return Ok(Typed::apply(vec![left, right], KqlType::Bool, std::sync::Arc::new(move |cells| compare_cells(op, &cells[0], &cells[1]))));
+    if left.constant.is_some() && right.constant.is_some()
+        || left.kql_type == KqlType::Real
+        || left.kql_type == KqlType::Dynamic
+    {
+        return Ok(Typed::apply(
+            vec![left, right],
+            KqlType::Bool,
+            std::sync::Arc::new(move |cells| compare_cells(op, &cells[0], &cells[1])),
+        ));
     }
     let never_both_null = left.kql_type == KqlType::String || is_present(&left) || is_present(&right);
     let (l, r) = (left.expression, right.expression);
@@ -54,7 +61,11 @@ pub(super) fn compare(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> B
             let both_null = l.clone().is_null().and(r.clone().is_null());
             let equal = l.eq_missing(r);
             let result = if op == BinaryOp::Equal { equal } else { equal.not() };
-            if never_both_null { result } else { when(both_null).then(crate::rows::literal(&Cell::Null, KqlType::Bool)).otherwise(result) }
+            if never_both_null {
+                result
+            } else {
+                when(both_null).then(crate::rows::literal(&Cell::Null, KqlType::Bool)).otherwise(result)
+            }
         }
     };
     Ok(Typed::computed(native, KqlType::Bool))
@@ -111,7 +122,9 @@ fn aligned(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> Bound<(Typed
         let diagnostic = Diagnostic::new(codes::TYPE, span.clone(), message);
         match (left.kql_type, right.kql_type) {
             (Dynamic, Dynamic) => diagnostic.with_hint("convert both sides, for example with tostring()"),
-            (String, other) | (other, String) => diagnostic.with_hint(format!("convert one side, for example with to{other}()")),
+            (String, other) | (other, String) => {
+                diagnostic.with_hint(format!("convert one side, for example with to{other}()"))
+            }
             _ => diagnostic,
         }
     };
@@ -121,7 +134,12 @@ fn aligned(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> Bound<(Typed
             Int => Long,
             other => other,
         },
-        (Dynamic, Dynamic) if left.constant.as_ref().is_some_and(Cell::is_null) || right.constant.as_ref().is_some_and(Cell::is_null) => Dynamic,
+        (Dynamic, Dynamic)
+            if left.constant.as_ref().is_some_and(Cell::is_null)
+                || right.constant.as_ref().is_some_and(Cell::is_null) =>
+        {
+            Dynamic
+        }
         (Dynamic, Dynamic) => return Err(refused()),
         (l, r) if l == r => l,
         (l, r) if number(l) && number(r) => functions::math::common(&[l, r]),
@@ -149,7 +167,11 @@ fn on_scanned(op: BinaryOp, column: &Typed, constant: &Typed) -> Option<Expr> {
             let literal = Scalar::new(DataType::Datetime(*unit, zone.clone()), AnyValue::Datetime(at, *unit, None));
             let literal = match zone {
                 None => Expr::Literal(LiteralValue::Scalar(literal)),
-                Some(_) => Expr::Literal(LiteralValue::Scalar(Scalar::new(DataType::Datetime(*unit, None), AnyValue::Datetime(at, *unit, None)))).cast(dtype.clone()),
+                Some(_) => Expr::Literal(LiteralValue::Scalar(Scalar::new(
+                    DataType::Datetime(*unit, None),
+                    AnyValue::Datetime(at, *unit, None),
+                )))
+                .cast(dtype.clone()),
             };
             ordered(op, column, literal)
         }

@@ -7,16 +7,28 @@ use polars::prelude::*;
 use crate::rows::named;
 use serde_json::Value as Json;
 
-use super::{Binder, Bound, ColumnInfo, Table, Typed, lets::Scope, names::{self, Names}};
+use super::{
+    Binder, Bound, ColumnInfo, Table, Typed,
+    lets::Scope,
+    names::{self, Names},
+};
 use crate::{
-    ast::{Expr as Ast, ExpandItem, ExprKind, KqlType, Literal, Operator, OperatorParameter},
+    ast::{ExpandItem, Expr as Ast, ExprKind, KqlType, Literal, Operator, OperatorParameter},
     diagnostics::{Diagnostic, codes},
     functions::{conversion, dynamic},
     value::{Cell, Value},
 };
 
 impl Binder<'_> {
-    pub(super) fn mv_expand(&self, table: Table, parameters: &[OperatorParameter], items: &[ExpandItem], limit: Option<&Ast>, operator: &Operator, scope: &Scope) -> Bound<Table> {
+    pub(super) fn mv_expand(
+        &self,
+        table: Table,
+        parameters: &[OperatorParameter],
+        items: &[ExpandItem],
+        limit: Option<&Ast>,
+        operator: &Operator,
+        scope: &Scope,
+    ) -> Bound<Table> {
         let rows = scope.with_rows(&table.columns);
         let limit = limit.map(|limit| self.constant_count(limit, "mv-expand", scope)).transpose()?;
         let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(0));
@@ -28,7 +40,8 @@ impl Binder<'_> {
             let value = self.scalar(&item.value, &rows)?;
             if value.kql_type != KqlType::Dynamic {
                 let message = format!("only a dynamic can be expanded, this is a {}", value.kql_type);
-                return Err(Diagnostic::new(codes::TYPE, item.value.span.clone(), message).with_hint("parse it first: mv-expand x = parse_json(...)"));
+                return Err(Diagnostic::new(codes::TYPE, item.value.span.clone(), message)
+                    .with_hint("parse it first: mv-expand x = parse_json(...)"));
             }
             let name = match &item.name {
                 Some(name) => name.text.clone(),
@@ -38,14 +51,25 @@ impl Binder<'_> {
             sources.push(value);
         }
         let index = parameter(parameters, &["with_itemindex"]);
-        let lists: Vec<Expr> = sources.iter().enumerate().map(|(at, source)| source.expression.clone().alias(format!("__source_{at}"))).collect();
+        let lists: Vec<Expr> = sources
+            .iter()
+            .enumerate()
+            .map(|(at, source)| source.expression.clone().alias(format!("__source_{at}")))
+            .collect();
         let source_names: Vec<String> = (0..sources.len()).map(|at| format!("__source_{at}")).collect();
         let combined = combined_rows(&source_names, limit, as_pairs);
         let frame = table.frame.clone().with_columns(lists).with_columns([combined.alias("__rows")]);
-        let frame = frame.explode(by_name(["__rows"], true, false), ExplodeOptions { empty_as_null: false, keep_nulls: false });
+        let frame =
+            frame.explode(by_name(["__rows"], true, false), ExplodeOptions { empty_as_null: false, keep_nulls: false });
 
         // Each exploded row is a JSON array: the item index, then one element per target.
-        let part = |at: i64| Typed::apply(vec![Typed::computed(named("__rows"), KqlType::Dynamic)], KqlType::Dynamic, dynamic::path(vec![dynamic::Step::Index(at)]));
+        let part = |at: i64| {
+            Typed::apply(
+                vec![Typed::computed(named("__rows"), KqlType::Dynamic)],
+                KqlType::Dynamic,
+                dynamic::path(vec![dynamic::Step::Index(at)]),
+            )
+        };
         let mut columns = table.columns.clone();
         let mut expressions: Vec<Expr> = Vec::new();
         for (at, (name, kql_type)) in targets.iter().enumerate() {
@@ -90,11 +114,13 @@ fn combined_rows(sources: &[String], limit: usize, as_pairs: bool) -> Expr {
         let height = series.iter().map(|series| series.len()).max().unwrap_or(0);
         let mut builder = ListStringChunkedBuilder::new(columns[0].name().clone(), height, height * 4);
         for row in 0..height {
-            let elements: Vec<Vec<Json>> = texts.iter().map(|text| elements(text.get(if text.len() == 1 { 0 } else { row }), as_pairs)).collect();
+            let elements: Vec<Vec<Json>> =
+                texts.iter().map(|text| elements(text.get(if text.len() == 1 { 0 } else { row }), as_pairs)).collect();
             let count = elements.iter().map(Vec::len).max().unwrap_or(0).min(limit);
             let lines: Vec<String> = (0..count)
                 .map(|at| {
-                    let parts = std::iter::once(Json::from(at)).chain(elements.iter().map(|list| list.get(at).cloned().unwrap_or(Json::Null)));
+                    let parts = std::iter::once(Json::from(at))
+                        .chain(elements.iter().map(|list| list.get(at).cloned().unwrap_or(Json::Null)));
                     Json::Array(parts.collect()).to_string()
                 })
                 .collect();
@@ -102,7 +128,9 @@ fn combined_rows(sources: &[String], limit: usize, as_pairs: bool) -> Expr {
         }
         Ok(builder.finish().into_column())
     };
-    let field = |_: &Schema, fields: &[Field]| Ok(Field::new(fields[0].name().clone(), DataType::List(Box::new(DataType::String))));
+    let field = |_: &Schema, fields: &[Field]| {
+        Ok(Field::new(fields[0].name().clone(), DataType::List(Box::new(DataType::String))))
+    };
     let others: Vec<Expr> = sources[1..].iter().map(|name| named(name.as_str())).collect();
     named(sources[0].as_str()).map_many(run, &others, field)
 }
@@ -114,7 +142,13 @@ fn elements(text: Option<&str>, as_pairs: bool) -> Vec<Json> {
         Some(Json::Array(items)) => items,
         Some(Json::Object(bag)) => bag
             .into_iter()
-            .map(|(key, value)| if as_pairs { Json::Array(vec![Json::String(key), value]) } else { Json::Object([(key, value)].into_iter().collect()) })
+            .map(|(key, value)| {
+                if as_pairs {
+                    Json::Array(vec![Json::String(key), value])
+                } else {
+                    Json::Object([(key, value)].into_iter().collect())
+                }
+            })
             .collect(),
         Some(other) => vec![other],
     }
@@ -126,11 +160,15 @@ fn strictly(element: Typed, kql_type: KqlType) -> Typed {
         let value = dynamic::json(&cells[0]);
         match (&value, kql_type) {
             (_, KqlType::String) => conversion::json_text(&value).into(),
-            (Json::Number(number), KqlType::Int | KqlType::Long) => number.as_i64().or_else(|| number.as_f64().map(|real| real as i64)).into(),
+            (Json::Number(number), KqlType::Int | KqlType::Long) => {
+                number.as_i64().or_else(|| number.as_f64().map(|real| real as i64)).into()
+            }
             (Json::Number(number), KqlType::Real | KqlType::Decimal) => number.as_f64().into(),
             (Json::Bool(flag), KqlType::Bool) => (*flag).into(),
             (Json::Number(number), KqlType::Bool) => number.as_i64().map(|whole| whole != 0).into(),
-            (Json::String(_), KqlType::Datetime | KqlType::Timespan | KqlType::Guid) => conversion::converter(KqlType::Dynamic, kql_type)(&[cells[0].borrowed()]),
+            (Json::String(_), KqlType::Datetime | KqlType::Timespan | KqlType::Guid) => {
+                conversion::converter(KqlType::Dynamic, kql_type)(&[cells[0].borrowed()])
+            }
             _ => Cell::Null,
         }
     };

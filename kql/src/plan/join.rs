@@ -56,7 +56,11 @@ impl Binder<'_> {
     pub(super) fn lookup(&self, left: Table, join: &Join, operator: &Operator, scope: &Scope) -> Bound<Table> {
         let kind = kind_of(&join.parameters, Kind::LeftOuter)?;
         if !matches!(kind, Kind::LeftOuter | Kind::Inner) {
-            return Err(Diagnostic::new(codes::VALUE, operator.span.clone(), "`lookup` has the kinds leftouter and inner"));
+            return Err(Diagnostic::new(
+                codes::VALUE,
+                operator.span.clone(),
+                "`lookup` has the kinds leftouter and inner",
+            ));
         }
         let right = self.table(&join.right, &scope.without_rows())?.canonical();
         let left = left.canonical();
@@ -66,7 +70,8 @@ impl Binder<'_> {
 
     fn keys_of(&self, join: &Join, left: &Table, right: &Table, operator: &Operator) -> Bound<Vec<Keys>> {
         if join.on.is_empty() {
-            return Err(Diagnostic::new(codes::SYNTAX, operator.span.clone(), "`join` needs `on` and its keys").with_hint("for example `on DeviceId`, or `on $left.Id == $right.DeviceId`"));
+            return Err(Diagnostic::new(codes::SYNTAX, operator.span.clone(), "`join` needs `on` and its keys")
+                .with_hint("for example `on DeviceId`, or `on $left.Id == $right.DeviceId`"));
         }
         let mut keys = Vec::new();
         for condition in &join.on {
@@ -77,7 +82,9 @@ impl Binder<'_> {
 
     fn condition_keys(&self, condition: &Ast, left: &Table, right: &Table, keys: &mut Vec<Keys>) -> Bound<()> {
         match &condition.kind {
-            ExprKind::And(conditions) => conditions.iter().try_for_each(|condition| self.condition_keys(condition, left, right, keys)),
+            ExprKind::And(conditions) => {
+                conditions.iter().try_for_each(|condition| self.condition_keys(condition, left, right, keys))
+            }
             ExprKind::Name(name) => {
                 let name = Name { text: name.clone(), span: condition.span.clone() };
                 self.pair(&name, &name, left, right, condition, keys)
@@ -91,20 +98,40 @@ impl Binder<'_> {
         }
     }
 
-    fn pair(&self, left_name: &Name, right_name: &Name, left: &Table, right: &Table, condition: &Ast, keys: &mut Vec<Keys>) -> Bound<()> {
+    fn pair(
+        &self,
+        left_name: &Name,
+        right_name: &Name,
+        left: &Table,
+        right: &Table,
+        condition: &Ast,
+        keys: &mut Vec<Keys>,
+    ) -> Bound<()> {
         let find = |table: &Table, name: &Name, which: &str| {
             table.column(&name.text).map(|column| column.kql_type).ok_or_else(|| {
                 let names = table.columns.iter().map(|column| column.name.as_str());
-                Diagnostic::new(codes::UNKNOWN_COLUMN, name.span.clone(), format!("the {which} side of the join has no column `{}`", name.text)).with_nearest(&name.text, names)
+                Diagnostic::new(
+                    codes::UNKNOWN_COLUMN,
+                    name.span.clone(),
+                    format!("the {which} side of the join has no column `{}`", name.text),
+                )
+                .with_nearest(&name.text, names)
             })
         };
         let (left_type, right_type) = (find(left, left_name, "left")?, find(right, right_name, "right")?);
         if left_type != right_type {
-            let message = format!("join keys must have one type: `{}` is a {left_type} on the left and a {right_type} on the right", left_name.text);
-            return Err(Diagnostic::new(codes::TYPE, condition.span.clone(), message).with_hint(format!("convert one side first, for example extend {} = to{right_type}({})", left_name.text, left_name.text)));
+            let message = format!(
+                "join keys must have one type: `{}` is a {left_type} on the left and a {right_type} on the right",
+                left_name.text
+            );
+            return Err(Diagnostic::new(codes::TYPE, condition.span.clone(), message).with_hint(format!(
+                "convert one side first, for example extend {} = to{right_type}({})",
+                left_name.text, left_name.text
+            )));
         }
         if left_type == KqlType::Dynamic {
-            return Err(Diagnostic::new(codes::TYPE, condition.span.clone(), "a dynamic cannot be a join key").with_hint("join on tostring() of it"));
+            return Err(Diagnostic::new(codes::TYPE, condition.span.clone(), "a dynamic cannot be a join key")
+                .with_hint("join on tostring() of it"));
         }
         keys.push(Keys { left: left_name.text.clone(), right: right_name.text.clone() });
         Ok(())
@@ -123,7 +150,11 @@ fn side(expression: &Ast) -> Option<(&str, &Name)> {
 }
 
 fn bad_condition(condition: &Ast) -> Diagnostic {
-    Diagnostic::new(codes::SYNTAX, condition.span.clone(), "a join condition is a column of both sides, or `$left.a == $right.b`")
+    Diagnostic::new(
+        codes::SYNTAX,
+        condition.span.clone(),
+        "a join condition is a column of both sides, or `$left.a == $right.b`",
+    )
 }
 
 fn kind_of(parameters: &[OperatorParameter], default: Kind) -> Bound<Kind> {
@@ -134,7 +165,8 @@ fn kind_of(parameters: &[OperatorParameter], default: Kind) -> Bound<Kind> {
         _ => "",
     };
     KINDS.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind).ok_or_else(|| {
-        let diagnostic = Diagnostic::new(codes::VALUE, parameter.value.span.clone(), format!("unknown join kind `{name}`"));
+        let diagnostic =
+            Diagnostic::new(codes::VALUE, parameter.value.span.clone(), format!("unknown join kind `{name}`"));
         match nearest(name, KINDS.iter().map(|(known, _)| *known)) {
             Some(close) => diagnostic.with_hint(format!("did you mean `{close}`?")),
             None => diagnostic,
@@ -168,15 +200,22 @@ fn joined(left: Table, right: Table, keys: &[Keys], kind: Kind, drop_right_keys:
         names.claim(&column.name);
     }
     let is_key = |name: &str| keys.iter().any(|key| key.right == name);
-    let renamed: Vec<(ColumnInfo, String)> = right.columns.iter().map(|column| (column.clone(), format!("__right_{}", column.name))).collect();
-    let right_frame = right.frame.clone().select(renamed.iter().map(|(column, inner)| named(column.name.as_str()).alias(inner.as_str())).collect::<Vec<_>>());
+    let renamed: Vec<(ColumnInfo, String)> =
+        right.columns.iter().map(|column| (column.clone(), format!("__right_{}", column.name))).collect();
+    let right_frame = right.frame.clone().select(
+        renamed.iter().map(|(column, inner)| named(column.name.as_str()).alias(inner.as_str())).collect::<Vec<_>>(),
+    );
     let left_keys: Vec<Expr> = keys.iter().map(|key| named(key.left.as_str())).collect();
     let right_keys: Vec<Expr> = keys.iter().map(|key| named(format!("__right_{}", key.right))).collect();
     let mut arguments = JoinArgs::new(how);
     arguments.nulls_equal = true;
     arguments.coalesce = if one_sided { JoinCoalesce::JoinSpecific } else { JoinCoalesce::KeepColumns };
     arguments.maintain_order = if swapped { MaintainOrderJoin::None } else { MaintainOrderJoin::Left };
-    let frame = if swapped { right_frame.join(left_frame, right_keys, left_keys, arguments) } else { left_frame.join(right_frame, left_keys, right_keys, arguments) };
+    let frame = if swapped {
+        right_frame.join(left_frame, right_keys, left_keys, arguments)
+    } else {
+        left_frame.join(right_frame, left_keys, right_keys, arguments)
+    };
 
     let left_padded = matches!(kind, Kind::RightOuter | Kind::FullOuter);
     let right_padded = matches!(kind, Kind::LeftOuter | Kind::FullOuter);
@@ -184,7 +223,8 @@ fn joined(left: Table, right: Table, keys: &[Keys], kind: Kind, drop_right_keys:
     let mut columns = Vec::new();
     if !(one_sided && swapped) {
         for column in &left.columns {
-            expressions.push(padded(named(column.name.as_str()), column.kql_type, left_padded).alias(column.name.as_str()));
+            expressions
+                .push(padded(named(column.name.as_str()), column.kql_type, left_padded).alias(column.name.as_str()));
             columns.push(ColumnInfo::new(&column.name, column.kql_type));
         }
     } else {

@@ -119,10 +119,21 @@ impl Binder<'_> {
     }
 
     /// Calls a `let` function: its body is bound with the arguments in place of the parameters.
-    pub(super) fn call_function(&self, function: &Function, first: Option<Table>, arguments: &[Argument], span: &Span, scope: &Scope) -> Bound<Either> {
+    pub(super) fn call_function(
+        &self,
+        function: &Function,
+        first: Option<Table>,
+        arguments: &[Argument],
+        span: &Span,
+        scope: &Scope,
+    ) -> Bound<Either> {
         self.calls.set(self.calls.get() + 1);
         if self.calls.get() > MAX_CALL_DEPTH {
-            return Err(Diagnostic::new(codes::TOO_DEEP, span.clone(), format!("functions call each other more than {MAX_CALL_DEPTH} deep")));
+            return Err(Diagnostic::new(
+                codes::TOO_DEEP,
+                span.clone(),
+                format!("functions call each other more than {MAX_CALL_DEPTH} deep"),
+            ));
         }
         // Columns of the calling row are out of sight: a body sees parameters and earlier `let`s.
         let mut inner = function.captured.without_rows();
@@ -147,7 +158,14 @@ impl Binder<'_> {
         result.ok_or_else(|| Diagnostic::new(codes::SYNTAX, span.clone(), "the function has no result"))
     }
 
-    fn matched_arguments(&self, function: &Function, first: Option<Table>, arguments: &[Argument], span: &Span, scope: &Scope) -> Bound<Vec<Binding>> {
+    fn matched_arguments(
+        &self,
+        function: &Function,
+        first: Option<Table>,
+        arguments: &[Argument],
+        span: &Span,
+        scope: &Scope,
+    ) -> Bound<Vec<Binding>> {
         let mut first = first;
         let mut positional = arguments.iter().filter(|argument| argument.name.is_none());
         let mut bindings = Vec::new();
@@ -158,12 +176,20 @@ impl Binder<'_> {
                 bindings.push(Binding::Table(table));
                 continue;
             }
-            let named = arguments.iter().find(|argument| argument.name.as_ref().is_some_and(|name| name.text == parameter.name.text));
+            let named = arguments
+                .iter()
+                .find(|argument| argument.name.as_ref().is_some_and(|name| name.text == parameter.name.text));
             let value = match named.or_else(|| positional.next()) {
                 Some(argument) => self.argument(parameter, &argument.value, scope)?,
                 None => match &parameter.default {
                     Some(default) => self.argument(parameter, default, &function.captured)?,
-                    None => return Err(Diagnostic::new(codes::ARGUMENTS, span.clone(), format!("the argument `{}` is missing", parameter.name.text))),
+                    None => {
+                        return Err(Diagnostic::new(
+                            codes::ARGUMENTS,
+                            span.clone(),
+                            format!("the argument `{}` is missing", parameter.name.text),
+                        ));
+                    }
                 },
             };
             bindings.push(value);
@@ -180,9 +206,14 @@ impl Binder<'_> {
             None => Ok(Binding::Table(self.tabular_argument(parameter, value, scope)?)),
             Some(wanted) => {
                 let bound = self.scalar(value, scope)?;
-                let fits = bound.kql_type == wanted || super::scalar::widens(bound.kql_type, wanted) || bound.kql_type == crate::ast::KqlType::Dynamic;
+                let fits = bound.kql_type == wanted
+                    || super::scalar::widens(bound.kql_type, wanted)
+                    || bound.kql_type == crate::ast::KqlType::Dynamic;
                 if !fits {
-                    let message = format!("the argument `{}` must be a {wanted}, this is a {}", parameter.name.text, bound.kql_type);
+                    let message = format!(
+                        "the argument `{}` must be a {wanted}, this is a {}",
+                        parameter.name.text, bound.kql_type
+                    );
                     return Err(Diagnostic::new(codes::TYPE, value.span.clone(), message));
                 }
                 Ok(Binding::Scalar(bound.converted(wanted)))

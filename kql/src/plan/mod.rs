@@ -84,7 +84,8 @@ impl Table {
         if self.columns.iter().all(|column| column.scanned.is_none()) {
             return self;
         }
-        let expressions: Vec<Expr> = self.columns.iter().map(|column| column.expression().alias(column.name.as_str())).collect();
+        let expressions: Vec<Expr> =
+            self.columns.iter().map(|column| column.expression().alias(column.name.as_str())).collect();
         let columns = self.columns.iter().map(|column| ColumnInfo::new(&column.name, column.kql_type)).collect();
         Table { frame: self.frame.select(expressions), columns, ..self }
     }
@@ -127,7 +128,8 @@ impl Typed {
     /// Applies a row function, now if every input is constant.
     pub(crate) fn apply(inputs: Vec<Typed>, kql_type: KqlType, function: rows::RowFunction) -> Typed {
         if inputs.iter().all(|input| input.constant.is_some()) {
-            let cells: Vec<_> = inputs.iter().filter_map(|input| input.constant.as_ref()).map(|value| value.borrowed()).collect();
+            let cells: Vec<_> =
+                inputs.iter().filter_map(|input| input.constant.as_ref()).map(|value| value.borrowed()).collect();
             return Typed::constant(function(&cells), kql_type);
         }
         let inputs = inputs.into_iter().map(|input| match input.constant {
@@ -193,7 +195,13 @@ impl<'a> Binder<'a> {
             }
         }
         let end = 0..0;
-        let table = result.ok_or_else(|| Diagnostic::new(codes::SYNTAX, end, "the query has no result: it needs an expression after its `let` statements"))?;
+        let table = result.ok_or_else(|| {
+            Diagnostic::new(
+                codes::SYNTAX,
+                end,
+                "the query has no result: it needs an expression after its `let` statements",
+            )
+        })?;
         Ok((table, self.render.borrow_mut().take()))
     }
 
@@ -208,7 +216,11 @@ impl<'a> Binder<'a> {
     pub(crate) fn table(&self, expression: &Ast, scope: &Scope) -> Bound<Table> {
         match self.either(expression, scope)? {
             Either::Table(table) => Ok(table),
-            Either::Scalar(_) => Err(Diagnostic::new(codes::TYPE, expression.span.clone(), "a tabular expression is needed here, this is a scalar")),
+            Either::Scalar(_) => Err(Diagnostic::new(
+                codes::TYPE,
+                expression.span.clone(),
+                "a tabular expression is needed here, this is a scalar",
+            )),
         }
     }
 
@@ -222,7 +234,9 @@ impl<'a> Binder<'a> {
             ExprKind::Range { column, from, to, step } => self.range(column, from, to, step, scope)?,
             ExprKind::Print(values) => self.print(values, scope)?,
             ExprKind::Union(union) => self.union(None, union, &expression.span, scope)?,
-            ExprKind::UnsupportedSource(word) => return Err(not_executed(expression.span.clone(), format!("operator `{word}`"))),
+            ExprKind::UnsupportedSource(word) => {
+                return Err(not_executed(expression.span.clone(), format!("operator `{word}`")));
+            }
             ExprKind::Name(name) => return self.name(name, &expression.span, scope),
             ExprKind::Call { name, arguments } => return self.call_either(name, arguments, expression, scope),
             ExprKind::Wildcard(pattern) => {
@@ -242,13 +256,22 @@ impl<'a> Binder<'a> {
         }
         match scope.find(name) {
             Some(Binding::Scalar(value)) => Ok(Either::Scalar(value.clone())),
-            Some(Binding::Table(table)) => Ok(Either::Table(Table { name: table.name.clone().or_else(|| Some(name.to_string())), ..table.clone() })),
-            Some(Binding::Function(_)) => Err(Diagnostic::new(codes::SYNTAX, span.clone(), format!("`{name}` is a function: call it as `{name}()`"))),
+            Some(Binding::Table(table)) => Ok(Either::Table(Table {
+                name: table.name.clone().or_else(|| Some(name.to_string())),
+                ..table.clone()
+            })),
+            Some(Binding::Function(_)) => Err(Diagnostic::new(
+                codes::SYNTAX,
+                span.clone(),
+                format!("`{name}` is a function: call it as `{name}()`"),
+            )),
             None if scope.has_rows() => match self.catalog_table(name, span)? {
                 Some(table) => Ok(Either::Table(table)),
                 None => Err(self.unknown_column(name, span, scope)),
             },
-            None => self.catalog_table(name, span)?.map(Either::Table).ok_or_else(|| self.unknown_table(name, span, scope)),
+            None => {
+                self.catalog_table(name, span)?.map(Either::Table).ok_or_else(|| self.unknown_table(name, span, scope))
+            }
         }
     }
 
@@ -260,6 +283,7 @@ impl<'a> Binder<'a> {
         for operator in operators {
             self.spend(1, &operator.span)?;
             if let crate::ast::OperatorKind::As(name) = &operator.kind {
+                table.name = Some(name.text.clone());
                 scope = scope.with(&name.text, Binding::Table(table.clone()));
                 continue;
             }
@@ -272,7 +296,8 @@ impl<'a> Binder<'a> {
     pub(crate) fn spend(&self, amount: usize, span: &Span) -> Bound<()> {
         self.work.set(self.work.get().saturating_add(amount));
         if self.work.get() > MAX_WORK {
-            return Err(Diagnostic::new(codes::TOO_DEEP, span.clone(), "the query expands to too many operators").with_hint("use `materialize` or fewer nested `let` functions"));
+            return Err(Diagnostic::new(codes::TOO_DEEP, span.clone(), "the query expands to too many operators")
+                .with_hint("use `materialize` or fewer nested `let` functions"));
         }
         Ok(())
     }
@@ -289,13 +314,16 @@ impl<'a> Binder<'a> {
         let tables = self.table_names();
         let lets = scope.names();
         let candidates = tables.iter().map(String::as_str).chain(lets.iter().map(String::as_str));
-        Diagnostic::new(codes::UNKNOWN_TABLE, span.clone(), format!("unknown table `{name}`")).with_nearest(name, candidates)
+        Diagnostic::new(codes::UNKNOWN_TABLE, span.clone(), format!("unknown table `{name}`"))
+            .with_nearest(name, candidates)
     }
 
     pub(crate) fn unknown_column(&self, name: &str, span: &Span, scope: &Scope) -> Diagnostic {
         let lets = scope.names();
-        let candidates = scope.columns().iter().map(|column| column.name.as_str()).chain(lets.iter().map(String::as_str));
-        Diagnostic::new(codes::UNKNOWN_COLUMN, span.clone(), format!("unknown column `{name}`")).with_nearest(name, candidates)
+        let candidates =
+            scope.columns().iter().map(|column| column.name.as_str()).chain(lets.iter().map(String::as_str));
+        Diagnostic::new(codes::UNKNOWN_COLUMN, span.clone(), format!("unknown column `{name}`"))
+            .with_nearest(name, candidates)
     }
 }
 

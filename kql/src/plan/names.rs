@@ -7,12 +7,67 @@ use crate::ast::{Expr as Ast, ExprKind, Literal};
 
 /// Functions whose result keeps the name of their first argument.
 const KEEPS_NAME: &[&str] = &[
-    "split", "tostring", "tohex", "todynamic", "toobject", "tolong", "toint", "toreal", "todouble", "todatetime", "totimespan",
-    "totime", "tobool", "toboolean", "todecimal", "toguid", "parse_csv", "parsejson", "parse_json", "parse_xml", "format_datetime",
-    "format_timespan", "startofday", "bin", "floor", "bin_at", "bin_auto", "binary_and", "binary_or", "binary_xor", "binary_not",
-    "binary_shift_right", "binary_shift_left", "round", "ceiling", "pow", "sqrt", "log", "log2", "log10", "exp", "exp2", "exp10",
-    "cos", "sin", "tan", "acos", "asin", "atan", "atan2", "abs", "rand", "gamma", "loggamma", "erf", "erfc", "format_bytes",
-    "make_datetime", "make_timespan", "column_ifexists", "columnifexists",
+    "split",
+    "tostring",
+    "tohex",
+    "todynamic",
+    "toobject",
+    "tolong",
+    "toint",
+    "toreal",
+    "todouble",
+    "todatetime",
+    "totimespan",
+    "totime",
+    "tobool",
+    "toboolean",
+    "todecimal",
+    "toguid",
+    "parse_csv",
+    "parsejson",
+    "parse_json",
+    "parse_xml",
+    "format_datetime",
+    "format_timespan",
+    "startofday",
+    "bin",
+    "floor",
+    "bin_at",
+    "bin_auto",
+    "binary_and",
+    "binary_or",
+    "binary_xor",
+    "binary_not",
+    "binary_shift_right",
+    "binary_shift_left",
+    "round",
+    "ceiling",
+    "pow",
+    "sqrt",
+    "log",
+    "log2",
+    "log10",
+    "exp",
+    "exp2",
+    "exp10",
+    "cos",
+    "sin",
+    "tan",
+    "acos",
+    "asin",
+    "atan",
+    "atan2",
+    "abs",
+    "rand",
+    "gamma",
+    "loggamma",
+    "erf",
+    "erfc",
+    "format_bytes",
+    "make_datetime",
+    "make_timespan",
+    "column_ifexists",
+    "columnifexists",
 ];
 
 /// Functions whose result is called `function_argument`.
@@ -46,7 +101,9 @@ pub(crate) fn derived(expression: &Ast) -> Option<String> {
                 first
             } else if ADDS_NAME.contains(&function) {
                 Some(format!("{function}_{}", first.unwrap_or_default()))
-            } else if super::summarize::is_aggregate(function) && !matches!(function, "arg_max" | "arg_min" | "take_any" | "percentile" | "percentiles") {
+            } else if super::summarize::is_aggregate(function)
+                && !matches!(function, "arg_max" | "arg_min" | "take_any" | "percentile" | "percentiles")
+            {
                 Some(format!("{}_{}", aggregate_prefix(function), first.unwrap_or_default()))
             } else {
                 None

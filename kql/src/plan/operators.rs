@@ -4,7 +4,13 @@ use polars::prelude::*;
 
 use crate::rows::named;
 
-use super::{Binder, Bound, ColumnInfo, Either, Table, Typed, lets::{Binding, Scope}, names::{self, Names}, not_executed, sources::duplicate};
+use super::{
+    Binder, Bound, ColumnInfo, Either, Table, Typed,
+    lets::{Binding, Scope},
+    names::{self, Names},
+    not_executed,
+    sources::duplicate,
+};
 use crate::{
     ast::{Expr as Ast, ExprKind, KqlType, Name, NamePattern, NamedExpr, Operator, OperatorKind, ReorderBy, SortKey},
     diagnostics::{Diagnostic, codes},
@@ -48,10 +54,16 @@ impl Binder<'_> {
             }
             OperatorKind::GetSchema => schema_of(&table, operator),
             OperatorKind::Invoke(call) => self.invoke(table, call, scope),
-            OperatorKind::MvExpand { parameters, items, limit } => self.mv_expand(table, parameters, items, limit.as_ref(), operator, scope),
-            OperatorKind::Parse { parameters, value, pattern, only_matches } => self.parse(table, parameters, value, pattern, *only_matches, operator, scope),
+            OperatorKind::MvExpand { parameters, items, limit } => {
+                self.mv_expand(table, parameters, items, limit.as_ref(), operator, scope)
+            }
+            OperatorKind::Parse { parameters, value, pattern, only_matches } => {
+                self.parse(table, parameters, value, pattern, *only_matches, operator, scope)
+            }
             OperatorKind::As(_) => Ok(table),
-            OperatorKind::Unsupported { name } => Err(not_executed(name.span.clone(), format!("operator `{}`", name.text))),
+            OperatorKind::Unsupported { name } => {
+                Err(not_executed(name.span.clone(), format!("operator `{}`", name.text)))
+            }
         }
     }
 
@@ -155,9 +167,16 @@ impl Binder<'_> {
         let mut names = Names::default();
         if let Some(twice) = columns.iter().find(|column| !names.claim(&column.name)) {
             let culprit = pairs.iter().map(|(new, _)| new).find(|new| new.text == twice.name);
-            return Err(culprit.map_or_else(|| Diagnostic::new(codes::DUPLICATE, 0..0, "a column is named twice"), duplicate));
+            return Err(
+                culprit.map_or_else(|| Diagnostic::new(codes::DUPLICATE, 0..0, "a column is named twice"), duplicate)
+            );
         }
-        let expressions: Vec<Expr> = table.columns.iter().zip(&columns).map(|(old, new)| named(old.name.as_str()).alias(new.name.as_str())).collect();
+        let expressions: Vec<Expr> = table
+            .columns
+            .iter()
+            .zip(&columns)
+            .map(|(old, new)| named(old.name.as_str()).alias(new.name.as_str()))
+            .collect();
         Ok(table.with(table.frame.clone().select(expressions), columns))
     }
 
@@ -169,7 +188,8 @@ impl Binder<'_> {
             let value = self.scalar(&key.value, &rows)?;
             if value.kql_type == KqlType::Dynamic {
                 let message = "dynamic values have no order";
-                return Err(Diagnostic::new(codes::TYPE, key.value.span.clone(), message).with_hint("sort by tostring() or tolong() of it"));
+                return Err(Diagnostic::new(codes::TYPE, key.value.span.clone(), message)
+                    .with_hint("sort by tostring() or tolong() of it"));
             }
             // A rank in front keeps NaN next to null, on the side the query asks for.
             if value.kql_type != KqlType::String {
@@ -180,7 +200,10 @@ impl Binder<'_> {
             descending.push(key.descending);
         }
         let nulls_last = vec![true; descending.len()];
-        let options = SortMultipleOptions::default().with_order_descending_multi(descending).with_nulls_last_multi(nulls_last).with_maintain_order(true);
+        let options = SortMultipleOptions::default()
+            .with_order_descending_multi(descending)
+            .with_nulls_last_multi(nulls_last)
+            .with_maintain_order(true);
         let columns = table.columns.clone();
         Ok(table.with(table.frame.clone().sort_by_exprs(expressions, options), columns))
     }
@@ -190,12 +213,20 @@ impl Binder<'_> {
             return Err(Diagnostic::new(codes::SYNTAX, call.span.clone(), "`invoke` needs a function call"));
         };
         let Some(Binding::Function(function)) = scope.find(&name.text) else {
-            return Err(Diagnostic::new(codes::UNKNOWN_FUNCTION, name.span.clone(), format!("unknown tabular function `{}`", name.text)));
+            return Err(Diagnostic::new(
+                codes::UNKNOWN_FUNCTION,
+                name.span.clone(),
+                format!("unknown tabular function `{}`", name.text),
+            ));
         };
         let function = function.clone();
         match self.call_function(&function, Some(table), arguments, &call.span, scope)? {
             Either::Table(table) => Ok(table),
-            Either::Scalar(_) => Err(Diagnostic::new(codes::TYPE, call.span.clone(), "`invoke` needs a tabular function, this gives a scalar")),
+            Either::Scalar(_) => Err(Diagnostic::new(
+                codes::TYPE,
+                call.span.clone(),
+                "`invoke` needs a tabular function, this gives a scalar",
+            )),
         }
     }
 }
@@ -260,11 +291,13 @@ fn matched(table: &Table, patterns: &[NamePattern]) -> Bound<std::collections::H
 }
 
 fn matching<'t>(table: &'t Table, pattern: &NamePattern) -> Bound<Vec<&'t ColumnInfo>> {
-    let hits: Vec<&ColumnInfo> = table.columns.iter().filter(|column| fits(&pattern.text, pattern.wildcard, &column.name)).collect();
+    let hits: Vec<&ColumnInfo> =
+        table.columns.iter().filter(|column| fits(&pattern.text, pattern.wildcard, &column.name)).collect();
     if hits.is_empty() {
         let what = if pattern.wildcard { "no column matches" } else { "unknown column" };
         let names = table.columns.iter().map(|column| column.name.as_str());
-        return Err(Diagnostic::new(codes::UNKNOWN_COLUMN, pattern.span.clone(), format!("{what} `{}`", pattern.text)).with_nearest(&pattern.text, names));
+        return Err(Diagnostic::new(codes::UNKNOWN_COLUMN, pattern.span.clone(), format!("{what} `{}`", pattern.text))
+            .with_nearest(&pattern.text, names));
     }
     Ok(hits)
 }
@@ -304,7 +337,8 @@ fn reorder(table: Table, items: &[(NamePattern, ReorderBy)]) -> Bound<Table> {
             }
         }
     }
-    let rest: Vec<ColumnInfo> = table.columns.iter().filter(|column| !order.iter().any(|known| known.name == column.name)).cloned().collect();
+    let rest: Vec<ColumnInfo> =
+        table.columns.iter().filter(|column| !order.iter().any(|known| known.name == column.name)).cloned().collect();
     order.extend(rest);
     Ok(chosen(table, order))
 }
@@ -339,7 +373,8 @@ fn schema_of(table: &Table, operator: &Operator) -> Bound<Table> {
     let text = |name: &str, value: fn(&ColumnInfo) -> String| {
         rows::build(name.into(), KqlType::String, table.columns.iter().map(|column| value(column).into())).into_column()
     };
-    let ordinals = rows::build("ColumnOrdinal".into(), KqlType::Long, (0..table.columns.len()).map(|at| Cell::Long(at as i64)));
+    let ordinals =
+        rows::build("ColumnOrdinal".into(), KqlType::Long, (0..table.columns.len()).map(|at| Cell::Long(at as i64)));
     let columns = vec![
         text("ColumnName", |column| column.name.clone()),
         ordinals.into_column(),
@@ -347,6 +382,11 @@ fn schema_of(table: &Table, operator: &Operator) -> Bound<Table> {
         text("ColumnType", |column| column.kql_type.name().to_string()),
     ];
     let frame = DataFrame::new(table.columns.len(), columns).map_err(super::plan_error(&operator.span))?;
-    let types = [("ColumnName", KqlType::String), ("ColumnOrdinal", KqlType::Long), ("DataType", KqlType::String), ("ColumnType", KqlType::String)];
+    let types = [
+        ("ColumnName", KqlType::String),
+        ("ColumnOrdinal", KqlType::Long),
+        ("DataType", KqlType::String),
+        ("ColumnType", KqlType::String),
+    ];
     Ok(table.with(frame.lazy(), types.iter().map(|(name, kql_type)| ColumnInfo::new(*name, *kql_type)).collect()))
 }

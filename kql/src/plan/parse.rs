@@ -14,7 +14,16 @@ use crate::{
 
 impl Binder<'_> {
     #[allow(clippy::too_many_arguments)]
-    pub(super) fn parse(&self, table: Table, parameters: &[OperatorParameter], value: &Ast, pattern: &[ParsePart], only_matches: bool, operator: &Operator, scope: &Scope) -> Bound<Table> {
+    pub(super) fn parse(
+        &self,
+        table: Table,
+        parameters: &[OperatorParameter],
+        value: &Ast,
+        pattern: &[ParsePart],
+        only_matches: bool,
+        operator: &Operator,
+        scope: &Scope,
+    ) -> Bound<Table> {
         let rows = scope.with_rows(&table.columns);
         let text = self.scalar(value, &rows)?.converted(KqlType::String);
         let kind = word(parameters, "kind").unwrap_or_else(|| "simple".to_string());
@@ -22,9 +31,20 @@ impl Binder<'_> {
         let source = match kind.as_str() {
             "simple" | "relaxed" => anchored_pattern(pattern),
             "regex" => free_pattern(pattern, &flags),
-            other => return Err(Diagnostic::new(codes::VALUE, operator.span.clone(), format!("`parse` has the kinds simple, relaxed and regex, not `{other}`"))),
+            other => {
+                return Err(Diagnostic::new(
+                    codes::VALUE,
+                    operator.span.clone(),
+                    format!("`parse` has the kinds simple, relaxed and regex, not `{other}`"),
+                ));
+            }
         };
-        let regex = string::compile(&source).map_err(|problem| Diagnostic::new(codes::VALUE, operator.span.clone(), problem))?;
+        if kind != "regex" && open_string(pattern) {
+            let message = "a string column right before `*` has no end: put a text between them";
+            return Err(Diagnostic::new(codes::VALUE, operator.span.clone(), message));
+        }
+        let regex = string::compile(&source)
+            .map_err(|problem| Diagnostic::new(codes::VALUE, operator.span.clone(), problem))?;
         let targets: Vec<(String, KqlType)> = pattern
             .iter()
             .filter_map(|part| match part {
@@ -40,7 +60,8 @@ impl Binder<'_> {
         for (at, (name, kql_type)) in targets.iter().enumerate() {
             let rule = rule.clone();
             let kql_type = *kql_type;
-            let captured = Typed::apply(vec![text.clone()], kql_type, Arc::new(move |cells| rule.value(cells[0].text(), at)));
+            let captured =
+                Typed::apply(vec![text.clone()], kql_type, Arc::new(move |cells| rule.value(cells[0].text(), at)));
             expressions.push(captured.expression.alias(name.as_str()));
             let column = ColumnInfo::new(name, kql_type);
             match columns.iter_mut().find(|known| known.name == *name) {
@@ -50,10 +71,23 @@ impl Binder<'_> {
         }
         let mut frame = table.frame.clone();
         if only_matches {
-            frame = frame.filter(Typed::apply(vec![text], KqlType::Bool, Arc::new(move |cells| rule.values(cells[0].text()).is_some().into())).expression);
+            frame = frame.filter(
+                Typed::apply(
+                    vec![text],
+                    KqlType::Bool,
+                    Arc::new(move |cells| rule.values(cells[0].text()).is_some().into()),
+                )
+                .expression,
+            );
         }
         Ok(table.with(frame.with_columns(expressions), columns))
     }
+}
+
+fn open_string(pattern: &[ParsePart]) -> bool {
+    pattern
+        .windows(2)
+        .any(|pair| matches!(pair, [ParsePart::Column { kql_type: KqlType::String, .. }, ParsePart::Star]))
 }
 
 #[derive(Clone)]
@@ -100,13 +134,27 @@ fn word(parameters: &[OperatorParameter], name: &str) -> Option<String> {
 fn anchored_pattern(pattern: &[ParsePart]) -> String {
     let parts: String = pattern
         .iter()
-        .map(|part| match part {
+        .enumerate()
+        .map(|(at, part)| match part {
             ParsePart::Star => ".*?".to_string(),
             ParsePart::Text(text) => regex::escape(text),
-            ParsePart::Column { .. } => "(.*?)".to_string(),
+            ParsePart::Column { kql_type, .. } => match pattern.get(at + 1) {
+                Some(ParsePart::Star) => typed_capture(*kql_type).to_string(),
+                _ => "(.*?)".to_string(),
+            },
         })
         .collect();
     format!("(?s)^{parts}$")
+}
+
+/// A capture that ends where the value of its type ends, for columns that no text follows.
+fn typed_capture(kql_type: KqlType) -> &'static str {
+    match kql_type {
+        KqlType::Int | KqlType::Long => r"(\s*[-+]?\d+\s*)",
+        KqlType::Real | KqlType::Decimal => r"(\s*[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?\s*)",
+        KqlType::Bool => r"(\s*(?i:true|false|[01])\s*)",
+        _ => "(.*)",
+    }
 }
 
 /// `kind=regex`: texts are patterns, captures are greedy, nothing is anchored.
@@ -116,10 +164,7 @@ fn free_pattern(pattern: &[ParsePart], flags: &str) -> String {
         .map(|part| match part {
             ParsePart::Star => ".*".to_string(),
             ParsePart::Text(text) => uncaptured(text),
-            ParsePart::Column { kql_type, .. } => match kql_type {
-                KqlType::Int | KqlType::Long => r"(\s*-?\d+\s*)".to_string(),
-                _ => "(.*)".to_string(),
-            },
+            ParsePart::Column { kql_type, .. } => typed_capture(*kql_type).to_string(),
         })
         .collect();
     let flags: String = flags.chars().filter(|flag| "imsU".contains(*flag)).collect();

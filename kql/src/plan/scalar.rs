@@ -28,12 +28,21 @@ impl Binder<'_> {
             ExprKind::Binary { op, left, right } => self.binary(*op, left, right, span, scope),
             ExprKind::Between { negated, value, low, high } => self.between(*negated, value, low, high, scope),
             ExprKind::List { op, value, items } => self.list(*op, value, items, span, scope),
-            ExprKind::Star => Err(Diagnostic::new(codes::SYNTAX, span.clone(), "`*` stands for columns only in count(*), arg_max(x, *) and project-like operators")),
+            ExprKind::Star => Err(Diagnostic::new(
+                codes::SYNTAX,
+                span.clone(),
+                "`*` stands for columns only in count(*), arg_max(x, *) and project-like operators",
+            )),
             ExprKind::Error => Err(Diagnostic::new(codes::SYNTAX, span.clone(), "this is not an expression")),
-            ExprKind::Lambda { .. } => Err(Diagnostic::new(codes::SYNTAX, span.clone(), "a function can only be bound with `let`")),
+            ExprKind::Lambda { .. } => {
+                Err(Diagnostic::new(codes::SYNTAX, span.clone(), "a function can only be bound with `let`"))
+            }
             _ => match self.either(expression, scope)? {
                 Either::Scalar(value) => Ok(value),
-                Either::Table(_) => Err(Diagnostic::new(codes::TYPE, span.clone(), "a scalar is needed here, this is a table").with_hint("use toscalar(...) for its first value")),
+                Either::Table(_) => {
+                    Err(Diagnostic::new(codes::TYPE, span.clone(), "a scalar is needed here, this is a table")
+                        .with_hint("use toscalar(...) for its first value"))
+                }
             },
         }
     }
@@ -44,7 +53,11 @@ impl Binder<'_> {
         match value.kql_type {
             KqlType::Bool => Ok(value),
             KqlType::Dynamic => Ok(value.converted(KqlType::Bool)),
-            other => Err(Diagnostic::new(codes::TYPE, expression.span.clone(), format!("a condition must be a bool, this is a {other}"))),
+            other => Err(Diagnostic::new(
+                codes::TYPE,
+                expression.span.clone(),
+                format!("a condition must be a bool, this is a {other}"),
+            )),
         }
     }
 
@@ -55,7 +68,11 @@ impl Binder<'_> {
     fn host_scalar(&self, name: &str, span: &Span) -> Bound<Typed> {
         match self.catalog.scalar(name) {
             Some(literal) => Ok(Typed::constant(value::of_literal(&literal), literal.kql_type())),
-            None => Err(Diagnostic::new(codes::UNKNOWN_COLUMN, span.clone(), format!("the session has no value `{name}` for `${{{name}}}`"))),
+            None => Err(Diagnostic::new(
+                codes::UNKNOWN_COLUMN,
+                span.clone(),
+                format!("the session has no value `{name}` for `${{{name}}}`"),
+            )),
         }
     }
 
@@ -65,7 +82,9 @@ impl Binder<'_> {
             KqlType::Int | KqlType::Long | KqlType::Dynamic => KqlType::Long,
             KqlType::Real => KqlType::Real,
             KqlType::Timespan => KqlType::Timespan,
-            other => return Err(Diagnostic::new(codes::TYPE, span.clone(), format!("`-` is not defined for a {other}"))),
+            other => {
+                return Err(Diagnostic::new(codes::TYPE, span.clone(), format!("`-` is not defined for a {other}")));
+            }
         };
         let value = if value.kql_type == KqlType::Dynamic { value.converted(KqlType::Long) } else { value };
         Ok(Typed::apply(
@@ -107,9 +126,16 @@ impl Binder<'_> {
         let needle = self.text_operand(right, &op.symbol(), scope)?;
         let constant = needle.constant.as_ref().map(|needle| needle.text().to_string());
         let function = functions::string::text_predicate(op, constant.as_deref());
-        let texts = scope.columns().iter().filter(|column| matches!(column.kql_type, KqlType::String | KqlType::Dynamic));
+        let texts =
+            scope.columns().iter().filter(|column| matches!(column.kql_type, KqlType::String | KqlType::Dynamic));
         let hits: Vec<Typed> = texts
-            .map(|column| Typed::apply(vec![Typed::column(column).converted(KqlType::String), needle.clone()], KqlType::Bool, function.clone()))
+            .map(|column| {
+                Typed::apply(
+                    vec![Typed::column(column).converted(KqlType::String), needle.clone()],
+                    KqlType::Bool,
+                    function.clone(),
+                )
+            })
             .collect();
         if hits.is_empty() {
             return Err(Diagnostic::new(codes::TYPE, span.clone(), "there is no string column to search"));
@@ -123,7 +149,12 @@ impl Binder<'_> {
         match value.kql_type {
             KqlType::String => Ok(value),
             KqlType::Dynamic => Ok(value.converted(KqlType::String)),
-            other => Err(Diagnostic::new(codes::TYPE, operand.span.clone(), format!("`{symbol}` needs a string, this is a {other}")).with_hint("convert it with tostring()")),
+            other => Err(Diagnostic::new(
+                codes::TYPE,
+                operand.span.clone(),
+                format!("`{symbol}` needs a string, this is a {other}"),
+            )
+            .with_hint("convert it with tostring()")),
         }
     }
 
@@ -131,9 +162,14 @@ impl Binder<'_> {
         let text = self.text_operand(left, "matches regex", scope)?;
         let pattern = self.text_operand(right, "matches regex", scope)?;
         let Some(constant) = &pattern.constant else {
-            return Err(Diagnostic::new(codes::VALUE, right.span.clone(), "the pattern of `matches regex` must be a constant"));
+            return Err(Diagnostic::new(
+                codes::VALUE,
+                right.span.clone(),
+                "the pattern of `matches regex` must be a constant",
+            ));
         };
-        let regex = functions::string::compile(constant.text()).map_err(|problem| Diagnostic::new(codes::VALUE, right.span.clone(), problem))?;
+        let regex = functions::string::compile(constant.text())
+            .map_err(|problem| Diagnostic::new(codes::VALUE, right.span.clone(), problem))?;
         Ok(Typed::apply(vec![text], KqlType::Bool, Arc::new(move |cells| regex.is_match(cells[0].text()).into())))
     }
 
@@ -167,13 +203,19 @@ impl Binder<'_> {
 
     fn comparable_items(&self, op: ListOp, value: &Typed, item: KqlType, span: &Span) -> Bound<()> {
         let text = |t| matches!(t, KqlType::String | KqlType::Dynamic | KqlType::Guid);
-        let number = |t| matches!(t, KqlType::Int | KqlType::Long | KqlType::Real | KqlType::Decimal | KqlType::Dynamic);
-        let fits = value.kql_type == item || text(value.kql_type) && text(item) || number(value.kql_type) && number(item) || item == KqlType::Dynamic || value.kql_type == KqlType::Dynamic;
+        let number =
+            |t| matches!(t, KqlType::Int | KqlType::Long | KqlType::Real | KqlType::Decimal | KqlType::Dynamic);
+        let fits = value.kql_type == item
+            || text(value.kql_type) && text(item)
+            || number(value.kql_type) && number(item)
+            || item == KqlType::Dynamic
+            || value.kql_type == KqlType::Dynamic;
         if fits {
             return Ok(());
         }
         let message = format!("`{}` cannot look for a {item} among values of type {}", op.symbol(), value.kql_type);
-        Err(Diagnostic::new(codes::TYPE, span.clone(), message).with_hint(format!("convert one side, for example with to{item}()")))
+        Err(Diagnostic::new(codes::TYPE, span.clone(), message)
+            .with_hint(format!("convert one side, for example with to{item}()")))
     }
 
     /// One item of a list: a scalar, the elements of a dynamic array, or a subquery's first column.
@@ -185,7 +227,13 @@ impl Binder<'_> {
             }
             Either::Scalar(value) => match &value.constant {
                 Some(constant) if value.kql_type == KqlType::Dynamic => Ok(match functions::dynamic::json(constant) {
-                    serde_json::Value::Array(items) => Item::Values(items.into_iter().map(|item| if item.is_null() { Cell::Null } else { item.to_string().into() }).collect(), KqlType::Dynamic),
+                    serde_json::Value::Array(items) => Item::Values(
+                        items
+                            .into_iter()
+                            .map(|item| if item.is_null() { Cell::Null } else { item.to_string().into() })
+                            .collect(),
+                        KqlType::Dynamic,
+                    ),
                     serde_json::Value::Null => Item::Values(Vec::new(), KqlType::Dynamic),
                     _ => Item::Values(vec![constant.clone()], KqlType::Dynamic),
                 }),
@@ -195,9 +243,17 @@ impl Binder<'_> {
         }
     }
 
-    fn membership(&self, value: Typed, constants: Vec<(Value, KqlType)>, computed: Vec<Typed>, case_sensitive: bool, span: &Span) -> Bound<Typed> {
+    fn membership(
+        &self,
+        value: Typed,
+        constants: Vec<(Value, KqlType)>,
+        computed: Vec<Typed>,
+        case_sensitive: bool,
+        span: &Span,
+    ) -> Bound<Typed> {
         let target = if value.kql_type == KqlType::Dynamic {
-            let all_numbers = !constants.is_empty() && constants.iter().all(|(_, t)| matches!(t, KqlType::Int | KqlType::Long | KqlType::Real));
+            let all_numbers = !constants.is_empty()
+                && constants.iter().all(|(_, t)| matches!(t, KqlType::Int | KqlType::Long | KqlType::Real));
             if all_numbers { KqlType::Real } else { KqlType::String }
         } else if value.kql_type == KqlType::Int {
             KqlType::Long
@@ -217,7 +273,9 @@ impl Binder<'_> {
         let mut hits = vec![Typed::apply(
             vec![value.clone()],
             KqlType::Bool,
-            Arc::new(move |cells| if cells[0].is_null() { has_null.into() } else { known.contains(&key(&cells[0])).into() }),
+            Arc::new(
+                move |cells| if cells[0].is_null() { has_null.into() } else { known.contains(&key(&cells[0])).into() },
+            ),
         )];
         for item in computed {
             // Arrays in columns: look inside, row by row.
@@ -237,13 +295,26 @@ impl Binder<'_> {
         Ok(disjunction(hits))
     }
 
-    fn has_list(&self, all: bool, text: Typed, constants: Vec<(Value, KqlType)>, computed: Vec<Typed>, span: &Span) -> Bound<Typed> {
+    fn has_list(
+        &self,
+        all: bool,
+        text: Typed,
+        constants: Vec<(Value, KqlType)>,
+        computed: Vec<Typed>,
+        span: &Span,
+    ) -> Bound<Typed> {
         if let Some(item) = computed.iter().find(|item| !matches!(item.kql_type, KqlType::String | KqlType::Dynamic)) {
-            return Err(Diagnostic::new(codes::TYPE, span.clone(), format!("terms must be strings, this is a {}", item.kql_type)));
+            return Err(Diagnostic::new(
+                codes::TYPE,
+                span.clone(),
+                format!("terms must be strings, this is a {}", item.kql_type),
+            ));
         }
         // A null term is the empty term, and every text has that.
-        let needles: Vec<String> =
-            constants.into_iter().map(|(value, kql_type)| functions::conversion::text_of(&value, kql_type).to_lowercase()).collect();
+        let needles: Vec<String> = constants
+            .into_iter()
+            .map(|(value, kql_type)| functions::conversion::text_of(&value, kql_type).to_lowercase())
+            .collect();
         let mut inputs = vec![text];
         let kinds: Vec<KqlType> = computed.iter().map(|item| item.kql_type).collect();
         inputs.extend(computed);
@@ -251,7 +322,12 @@ impl Binder<'_> {
             let text = cells[0].text();
             let has = |needle: &str| functions::string::has_folded(text, needle);
             let more = cells[1..].iter().zip(&kinds).flat_map(|(cell, kind)| terms(cell, *kind));
-            if all { needles.iter().all(|n| has(n)) && more.into_iter().all(|n| has(&n)) } else { needles.iter().any(|n| has(n)) || more.into_iter().any(|n| has(&n)) }.into()
+            if all {
+                needles.iter().all(|n| has(n)) && more.into_iter().all(|n| has(&n))
+            } else {
+                needles.iter().any(|n| has(n)) || more.into_iter().any(|n| has(&n))
+            }
+            .into()
         };
         Ok(Typed::apply(inputs, KqlType::Bool, Arc::new(function)))
     }
@@ -279,7 +355,13 @@ impl Binder<'_> {
                             steps.push(Step::Computed(at.kql_type));
                             computed.push(at);
                         }
-                        (_, other) => return Err(Diagnostic::new(codes::TYPE, index.span.clone(), format!("an index must be a number or a string, this is a {other}"))),
+                        (_, other) => {
+                            return Err(Diagnostic::new(
+                                codes::TYPE,
+                                index.span.clone(),
+                                format!("an index must be a number or a string, this is a {other}"),
+                            ));
+                        }
                     }
                     base = inner;
                 }
@@ -292,7 +374,11 @@ impl Binder<'_> {
         if value.kql_type != KqlType::Dynamic {
             let message = format!("a {} has no members", value.kql_type);
             let diagnostic = Diagnostic::new(codes::TYPE, expression.span.clone(), message);
-            return Err(if value.kql_type == KqlType::String { diagnostic.with_hint("parse it first: parse_json(...)") } else { diagnostic });
+            return Err(if value.kql_type == KqlType::String {
+                diagnostic.with_hint("parse it first: parse_json(...)")
+            } else {
+                diagnostic
+            });
         }
         let mut inputs = vec![value];
         inputs.extend(computed);
@@ -304,8 +390,14 @@ impl Binder<'_> {
         let value = self.scalar(expression, &scope.without_rows())?;
         match (&value.constant, value.kql_type) {
             (Some(Cell::Long(count)), KqlType::Int | KqlType::Long) => Ok(*count),
-            (None, KqlType::Int | KqlType::Long) => Err(not_executed(expression.span.clone(), format!("a computed count in `{what}`"))),
-            (_, other) => Err(Diagnostic::new(codes::TYPE, expression.span.clone(), format!("`{what}` needs a whole number, this is a {other}"))),
+            (None, KqlType::Int | KqlType::Long) => {
+                Err(not_executed(expression.span.clone(), format!("a computed count in `{what}`")))
+            }
+            (_, other) => Err(Diagnostic::new(
+                codes::TYPE,
+                expression.span.clone(),
+                format!("`{what}` needs a whole number, this is a {other}"),
+            )),
         }
     }
 }
@@ -322,7 +414,9 @@ fn terms(cell: &Cell<'_>, kql_type: KqlType) -> Vec<String> {
         return vec![lowered(cell.text())];
     }
     match functions::dynamic::json(cell) {
-        serde_json::Value::Array(items) => items.iter().map(|item| lowered(&functions::conversion::json_text(item))).collect(),
+        serde_json::Value::Array(items) => {
+            items.iter().map(|item| lowered(&functions::conversion::json_text(item))).collect()
+        }
         serde_json::Value::Null => Vec::new(),
         other => vec![lowered(&functions::conversion::json_text(&other))],
     }
@@ -388,24 +482,36 @@ fn widened(kql_type: KqlType) -> KqlType {
 
 /// `and` over any number of conditions.
 pub(super) fn conjunction(conditions: Vec<Typed>) -> Typed {
-    combined(conditions, |left, right| left.and(right), |left, right| match (left, right) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
-    })
+    combined(
+        conditions,
+        |left, right| left.and(right),
+        |left, right| match (left, right) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (Some(true), Some(true)) => Some(true),
+            _ => None,
+        },
+    )
 }
 
 /// `or` over any number of conditions.
 pub(super) fn disjunction(conditions: Vec<Typed>) -> Typed {
-    combined(conditions, |left, right| left.or(right), |left, right| match (left, right) {
-        (Some(true), _) | (_, Some(true)) => Some(true),
-        (Some(false), Some(false)) => Some(false),
-        _ => None,
-    })
+    combined(
+        conditions,
+        |left, right| left.or(right),
+        |left, right| match (left, right) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (Some(false), Some(false)) => Some(false),
+            _ => None,
+        },
+    )
 }
 
 /// Folds pairwise, so that a thousand conditions make a tree ten levels deep.
-fn combined(mut conditions: Vec<Typed>, native: fn(Expr, Expr) -> Expr, constant: fn(Option<bool>, Option<bool>) -> Option<bool>) -> Typed {
+fn combined(
+    mut conditions: Vec<Typed>,
+    native: fn(Expr, Expr) -> Expr,
+    constant: fn(Option<bool>, Option<bool>) -> Option<bool>,
+) -> Typed {
     while conditions.len() > 1 {
         let mut next = Vec::with_capacity(conditions.len().div_ceil(2));
         let mut pairs = conditions.into_iter();

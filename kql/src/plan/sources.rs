@@ -21,14 +21,22 @@ impl Binder<'_> {
         match self.catalog.table(name) {
             Ok(None) => Ok(None),
             Ok(Some(frame)) => self.scanned(frame, Some(name), span).map(Some),
-            Err(problem) => Err(Diagnostic::new(codes::UNREADABLE_TABLE, span.clone(), format!("table `{name}` cannot be read: {problem}"))),
+            Err(problem) => Err(Diagnostic::new(
+                codes::UNREADABLE_TABLE,
+                span.clone(),
+                format!("table `{name}` cannot be read: {problem}"),
+            )),
         }
     }
 
     pub(super) fn piped_input(&self, expression: &Ast) -> Bound<Table> {
         match &self.piped {
             Some(frame) => self.scanned(frame.clone(), None, &expression.span),
-            None => Err(Diagnostic::new(codes::SYNTAX, expression.span.clone(), "a query begins with a table; only a piped frame may begin with an operator")),
+            None => Err(Diagnostic::new(
+                codes::SYNTAX,
+                expression.span.clone(),
+                "a query begins with a table; only a piped frame may begin with an operator",
+            )),
         }
     }
 
@@ -45,7 +53,13 @@ impl Binder<'_> {
         Ok(Table { frame, columns, weight: 1, name: table.map(str::to_string) })
     }
 
-    pub(super) fn datatable(&self, columns: &[(Name, KqlType)], values: &[Ast], span: &Span, scope: &Scope) -> Bound<Table> {
+    pub(super) fn datatable(
+        &self,
+        columns: &[(Name, KqlType)],
+        values: &[Ast],
+        span: &Span,
+        scope: &Scope,
+    ) -> Bound<Table> {
         let mut names = Names::default();
         for (name, kql_type) in columns {
             if *kql_type == KqlType::Decimal {
@@ -91,10 +105,17 @@ impl Binder<'_> {
                 return Err(Diagnostic::new(codes::TYPE, step.span.clone(), message));
             }
         };
-        let constant = |value: Typed, at: &Ast| value.constant.ok_or_else(|| Diagnostic::new(codes::VALUE, at.span.clone(), "`range` needs constants"));
+        let constant = |value: Typed, at: &Ast| {
+            value.constant.ok_or_else(|| Diagnostic::new(codes::VALUE, at.span.clone(), "`range` needs constants"))
+        };
         let (start, end, stride) = (constant(start, from)?, constant(end, to)?, constant(stride, step)?);
-        let cells = range_cells(&start, &end, &stride)
-            .ok_or_else(|| Diagnostic::new(codes::VALUE, step.span.clone(), format!("this range has more than {MAX_RANGE} rows or never ends")))?;
+        let cells = range_cells(&start, &end, &stride).ok_or_else(|| {
+            Diagnostic::new(
+                codes::VALUE,
+                step.span.clone(),
+                format!("this range has more than {MAX_RANGE} rows or never ends"),
+            )
+        })?;
         let height = cells.len();
         let series = rows::build(PlSmallStr::from_str(&column.text), kql_type, cells.into_iter());
         let frame = DataFrame::new(height, vec![series.into_column()]).map_err(plan_error(&column.span))?;
@@ -124,7 +145,8 @@ impl Binder<'_> {
 /// One row of computed values.
 pub(super) fn single_row(values: Vec<(String, Typed)>) -> Table {
     let columns = values.iter().map(|(name, value)| ColumnInfo::new(name, value.kql_type)).collect();
-    let expressions: Vec<Expr> = values.into_iter().map(|(name, value)| value.expression.alias(name.as_str())).collect();
+    let expressions: Vec<Expr> =
+        values.into_iter().map(|(name, value)| value.expression.alias(name.as_str())).collect();
     let row = Series::new("one row".into(), [0i64]).into_frame();
     Table { frame: row.lazy().select(expressions), columns, weight: 1, name: None }
 }
@@ -141,7 +163,13 @@ fn range_cells(start: &Value, end: &Value, step: &Value) -> Option<Vec<Value>> {
     if let (Cell::Long(start), Cell::Long(end), Cell::Long(step)) = (start, end, step) {
         let (start, end, step) = (i128::from(*start), i128::from(*end), i128::from(*step));
         let count = if step == 0 { return None } else { (end - start).div_euclid(step) + 1 };
-        let count = if (end - start) * step.signum() < 0 { 0 } else if step < 0 { (start - end) / -step + 1 } else { count };
+        let count = if (end - start) * step.signum() < 0 {
+            0
+        } else if step < 0 {
+            (start - end) / -step + 1
+        } else {
+            count
+        };
         let count = usize::try_from(count).ok().filter(|count| *count <= MAX_RANGE)?;
         return Some((0..count).map(|at| ((start + step * at as i128) as i64).into()).collect());
     }
@@ -209,11 +237,15 @@ fn json_of(value: &AnyValue<'_>) -> Json {
         AnyValue::StringOwned(text) => Json::from(text.as_str()),
         AnyValue::List(items) => Json::Array(items.iter().map(|item| json_of(&item)).collect()),
         AnyValue::Struct(..) | AnyValue::StructOwned(_) => match value.clone().into_static() {
-            AnyValue::StructOwned(parts) => Json::Object(parts.1.iter().zip(&parts.0).map(|(field, value)| (field.name().to_string(), json_of(value))).collect()),
+            AnyValue::StructOwned(parts) => Json::Object(
+                parts.1.iter().zip(&parts.0).map(|(field, value)| (field.name().to_string(), json_of(value))).collect(),
+            ),
             _ => Json::Null,
         },
         other if other.is_integer() => other.extract::<i64>().map_or(Json::Null, Json::from),
-        other if other.is_float() => other.extract::<f64>().and_then(serde_json::Number::from_f64).map_or(Json::Null, Json::Number),
+        other if other.is_float() => {
+            other.extract::<f64>().and_then(serde_json::Number::from_f64).map_or(Json::Null, Json::Number)
+        }
         other => Json::from(other.to_string()),
     }
 }

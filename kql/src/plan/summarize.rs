@@ -8,7 +8,12 @@ use polars::prelude::*;
 use crate::rows::named;
 use serde_json::Value as Json;
 
-use super::{Binder, Bound, ColumnInfo, Table, Typed, calls, lets::Scope, names::{self, Names}, operators::explicit_names};
+use super::{
+    Binder, Bound, ColumnInfo, Table, Typed, calls,
+    lets::Scope,
+    names::{self, Names},
+    operators::explicit_names,
+};
 use crate::{
     ast::{Argument, Expr as Ast, ExprKind, KqlType, Name, NamedExpr, Operator},
     diagnostics::{Diagnostic, codes},
@@ -18,10 +23,42 @@ use crate::{
 };
 
 const AGGREGATES: &[&str] = &[
-    "count", "countif", "sum", "sumif", "min", "minif", "max", "maxif", "avg", "avgif", "dcount", "dcountif", "count_distinct",
-    "count_distinctif", "make_set", "makeset", "make_set_if", "make_list", "makelist", "make_list_if", "make_list_with_nulls",
-    "make_bag", "arg_max", "arg_min", "take_any", "take_anyif", "any", "anyif", "stdev", "stdevif", "stdevp", "variance",
-    "varianceif", "variancep", "percentile", "percentiles",
+    "count",
+    "countif",
+    "sum",
+    "sumif",
+    "min",
+    "minif",
+    "max",
+    "maxif",
+    "avg",
+    "avgif",
+    "dcount",
+    "dcountif",
+    "count_distinct",
+    "count_distinctif",
+    "make_set",
+    "makeset",
+    "make_set_if",
+    "make_list",
+    "makelist",
+    "make_list_if",
+    "make_list_with_nulls",
+    "make_bag",
+    "arg_max",
+    "arg_min",
+    "take_any",
+    "take_anyif",
+    "any",
+    "anyif",
+    "stdev",
+    "stdevif",
+    "stdevp",
+    "variance",
+    "varianceif",
+    "variancep",
+    "percentile",
+    "percentiles",
 ];
 
 /// Legacy `makeset`/`makelist` stop at this many elements; the new names at about a million.
@@ -60,7 +97,14 @@ impl Collector {
 }
 
 impl Binder<'_> {
-    pub(super) fn summarize(&self, table: Table, items: &[NamedExpr], by: &[NamedExpr], operator: &Operator, scope: &Scope) -> Bound<Table> {
+    pub(super) fn summarize(
+        &self,
+        table: Table,
+        items: &[NamedExpr],
+        by: &[NamedExpr],
+        operator: &Operator,
+        scope: &Scope,
+    ) -> Bound<Table> {
         let input = scope.with_rows(&table.columns);
         let mut names = explicit_names(by)?;
         for name in items.iter().flat_map(|item| &item.names) {
@@ -69,7 +113,8 @@ impl Binder<'_> {
             }
         }
         let keys = self.keys(by, &mut names, &input)?;
-        let key_columns: Vec<ColumnInfo> = keys.iter().map(|(name, value)| ColumnInfo::new(name, value.kql_type)).collect();
+        let key_columns: Vec<ColumnInfo> =
+            keys.iter().map(|(name, value)| ColumnInfo::new(name, value.kql_type)).collect();
         let collector = Rc::new(Collector { input, arguments: RefCell::default(), aggregates: RefCell::default() });
         let mut outer = scope.with_rows(&key_columns);
         outer.aggregates = Some(collector.clone());
@@ -86,7 +131,11 @@ impl Binder<'_> {
             columns.push(ColumnInfo::new(name, value.kql_type));
         }
         if columns.is_empty() {
-            return Err(Diagnostic::new(codes::SYNTAX, operator.span.clone(), "`summarize` needs an aggregate or a `by`"));
+            return Err(Diagnostic::new(
+                codes::SYNTAX,
+                operator.span.clone(),
+                "`summarize` needs an aggregate or a `by`",
+            ));
         }
         Ok(table.with(frame.select(expressions), columns))
     }
@@ -97,7 +146,8 @@ impl Binder<'_> {
             let value = self.scalar(&item.value, input)?;
             if value.kql_type == KqlType::Dynamic {
                 let message = "rows cannot be grouped by a dynamic value";
-                return Err(Diagnostic::new(codes::TYPE, item.value.span.clone(), message).with_hint("group by tostring() of it"));
+                return Err(Diagnostic::new(codes::TYPE, item.value.span.clone(), message)
+                    .with_hint("group by tostring() of it"));
             }
             let name = match super::operators::single_name(item)? {
                 Some(name) => name.text.clone(),
@@ -111,7 +161,15 @@ impl Binder<'_> {
         Ok(keys)
     }
 
-    fn summarize_item(&self, item: &NamedExpr, collector: &Collector, keys: &[ColumnInfo], names: &mut Names, outer: &Scope, outputs: &mut Vec<(String, Typed)>) -> Bound<()> {
+    fn summarize_item(
+        &self,
+        item: &NamedExpr,
+        collector: &Collector,
+        keys: &[ColumnInfo],
+        names: &mut Names,
+        outer: &Scope,
+        outputs: &mut Vec<(String, Typed)>,
+    ) -> Bound<()> {
         if let ExprKind::Call { name, arguments } = &item.value.kind
             && matches!(name.text.as_str(), "arg_max" | "arg_min" | "take_any" | "any" | "percentile" | "percentiles")
         {
@@ -136,7 +194,14 @@ impl Binder<'_> {
     }
 
     /// Aggregates that give several columns: `arg_max(x, *)`, `take_any(a, b)`, `percentiles(x, 50, 90)`.
-    fn several_columns(&self, name: &Name, arguments: &[Argument], expression: &Ast, collector: &Collector, keys: &[ColumnInfo]) -> Bound<Vec<(String, Typed)>> {
+    fn several_columns(
+        &self,
+        name: &Name,
+        arguments: &[Argument],
+        expression: &Ast,
+        collector: &Collector,
+        keys: &[ColumnInfo],
+    ) -> Bound<Vec<(String, Typed)>> {
         if arguments.is_empty() {
             return Err(calls::wrong_count(name, 1, usize::MAX, 0));
         }
@@ -145,11 +210,17 @@ impl Binder<'_> {
             "take_any" | "any" => {
                 let columns = self.returned_columns(arguments, collector, keys, None)?;
                 let prefix = if name.text == "any" { "any_" } else { "" };
-                Ok(columns.into_iter().map(|(column, value)| {
-                    let kql_type = value.kql_type;
-                    let first = first_present(collector.argument(value), kql_type);
-                    (format!("{prefix}{column}"), Typed::computed(filled(collector.aggregate(first), kql_type), kql_type))
-                }).collect())
+                Ok(columns
+                    .into_iter()
+                    .map(|(column, value)| {
+                        let kql_type = value.kql_type;
+                        let first = first_present(collector.argument(value), kql_type);
+                        (
+                            format!("{prefix}{column}"),
+                            Typed::computed(filled(collector.aggregate(first), kql_type), kql_type),
+                        )
+                    })
+                    .collect())
             }
             _ => {
                 let by = self.scalar(&arguments[0].value, &collector.input)?;
@@ -162,21 +233,35 @@ impl Binder<'_> {
                     let kql_type = value.kql_type;
                     columns.push((column, collector.argument(value), kql_type));
                 }
-                let options = SortMultipleOptions::default().with_order_descending(descending).with_nulls_last(true).with_maintain_order(true);
-                Ok(columns.into_iter().map(|(column, argument, kql_type)| {
-                    let chosen = argument.sort_by([by_column.clone()], options.clone()).first();
-                    (column, Typed::computed(filled(collector.aggregate(chosen), kql_type), kql_type))
-                }).collect())
+                let options = SortMultipleOptions::default()
+                    .with_order_descending(descending)
+                    .with_nulls_last(true)
+                    .with_maintain_order(true);
+                Ok(columns
+                    .into_iter()
+                    .map(|(column, argument, kql_type)| {
+                        let chosen = argument.sort_by([by_column.clone()], options.clone()).first();
+                        (column, Typed::computed(filled(collector.aggregate(chosen), kql_type), kql_type))
+                    })
+                    .collect())
             }
         }
     }
 
     /// The columns that `arg_max` and `take_any` return, `*` spelled out.
-    fn returned_columns(&self, arguments: &[Argument], collector: &Collector, keys: &[ColumnInfo], except: Option<&str>) -> Bound<Vec<(String, Typed)>> {
+    fn returned_columns(
+        &self,
+        arguments: &[Argument],
+        collector: &Collector,
+        keys: &[ColumnInfo],
+        except: Option<&str>,
+    ) -> Bound<Vec<(String, Typed)>> {
         let mut columns = Vec::new();
         for argument in arguments {
             if matches!(argument.value.kind, ExprKind::Star) {
-                let others = collector.input.columns().iter().filter(|column| Some(column.name.as_str()) != except && !keys.iter().any(|key| key.name == column.name));
+                let others = collector.input.columns().iter().filter(|column| {
+                    Some(column.name.as_str()) != except && !keys.iter().any(|key| key.name == column.name)
+                });
                 columns.extend(others.map(|column| (column.name.clone(), Typed::column(column))));
             } else {
                 let name = names::derived(&argument.value).unwrap_or_else(|| "Column1".to_string());
@@ -186,7 +271,13 @@ impl Binder<'_> {
         Ok(columns)
     }
 
-    fn percentiles(&self, name: &Name, arguments: &[Argument], expression: &Ast, collector: &Collector) -> Bound<Vec<(String, Typed)>> {
+    fn percentiles(
+        &self,
+        name: &Name,
+        arguments: &[Argument],
+        expression: &Ast,
+        collector: &Collector,
+    ) -> Bound<Vec<(String, Typed)>> {
         if arguments.len() < 2 {
             return Err(calls::wrong_count(name, 2, usize::MAX, arguments.len()));
         }
@@ -194,7 +285,13 @@ impl Binder<'_> {
         let kql_type = match value.kql_type {
             KqlType::Int => KqlType::Long,
             KqlType::Long | KqlType::Real | KqlType::Datetime | KqlType::Timespan => value.kql_type,
-            other => return Err(Diagnostic::new(codes::TYPE, expression.span.clone(), format!("`{}` needs numbers, this is a {other}", name.text))),
+            other => {
+                return Err(Diagnostic::new(
+                    codes::TYPE,
+                    expression.span.clone(),
+                    format!("`{}` needs numbers, this is a {other}", name.text),
+                ));
+            }
         };
         let base = names::derived(&arguments[0].value).unwrap_or_default();
         let list = collector.aggregate(collector.argument(value.converted(kql_type)).drop_nulls().implode(true));
@@ -202,7 +299,11 @@ impl Binder<'_> {
         for argument in &arguments[1..] {
             let percent = self.scalar(&argument.value, &collector.input.without_rows())?;
             let Some(percent) = percent.constant.as_ref().and_then(Cell::real) else {
-                return Err(Diagnostic::new(codes::VALUE, argument.value.span.clone(), "a percentile must be a constant number"));
+                return Err(Diagnostic::new(
+                    codes::VALUE,
+                    argument.value.span.clone(),
+                    "a percentile must be a constant number",
+                ));
             };
             let column = format!("percentile_{base}_{}", conversion::real_text(percent).replace('.', "_"));
             let picked = rows::map_lists(list.clone(), kql_type, move |cells| nearest_rank(cells, percent));
@@ -212,7 +313,14 @@ impl Binder<'_> {
     }
 
     /// A single-column aggregate inside any scalar expression.
-    pub(super) fn aggregate(&self, collector: &Rc<Collector>, name: &Name, arguments: &[Argument], expression: &Ast, _scope: &Scope) -> Bound<Typed> {
+    pub(super) fn aggregate(
+        &self,
+        collector: &Rc<Collector>,
+        name: &Name,
+        arguments: &[Argument],
+        expression: &Ast,
+        _scope: &Scope,
+    ) -> Bound<Typed> {
         let function = name.text.as_str();
         if matches!(function, "arg_max" | "arg_min" | "take_any" | "any" | "percentile" | "percentiles") {
             let mut several = self.several_columns(name, arguments, expression, collector, &[])?;
@@ -234,7 +342,11 @@ impl Binder<'_> {
         }
         let value = self.scalar(&arguments[0].value, &collector.input)?;
         let kql_type = value.kql_type;
-        let value = if kql_type == KqlType::Int && matches!(kind, "sum" | "avg") { value.converted(KqlType::Long) } else { value };
+        let value = if kql_type == KqlType::Int && matches!(kind, "sum" | "avg") {
+            value.converted(KqlType::Long)
+        } else {
+            value
+        };
         self.check_aggregated(kind, kql_type, name, &arguments[0].value)?;
         let mut column = collector.argument(value);
         if filtered {
@@ -262,8 +374,16 @@ impl Binder<'_> {
         if fits {
             return Ok(());
         }
-        let diagnostic = Diagnostic::new(codes::TYPE, argument.span.clone(), format!("`{}` is not defined for a {kql_type}", name.text));
-        Err(if kql_type == Dynamic { diagnostic.with_hint("convert it first, for example with tolong()") } else { diagnostic })
+        let diagnostic = Diagnostic::new(
+            codes::TYPE,
+            argument.span.clone(),
+            format!("`{}` is not defined for a {kql_type}", name.text),
+        );
+        Err(if kql_type == Dynamic {
+            diagnostic.with_hint("convert it first, for example with tolong()")
+        } else {
+            diagnostic
+        })
     }
 }
 
@@ -303,14 +423,19 @@ fn single(kind: &str, column: Expr, kql_type: KqlType, cap: usize, collector: &C
         "stdevp" => Typed::computed(collector.aggregate(column.std(0)).fill_null(lit(0.0)), Real),
         "variance" => Typed::computed(collector.aggregate(column.var(1)).fill_null(lit(0.0)), Real),
         "variancep" => Typed::computed(collector.aggregate(column.var(0)).fill_null(lit(0.0)), Real),
-        "take_any" | "any" => Typed::computed(filled(collector.aggregate(first_present(column, kql_type)), kql_type), kql_type),
+        "take_any" | "any" => {
+            Typed::computed(filled(collector.aggregate(first_present(column, kql_type)), kql_type), kql_type)
+        }
         "make_bag" => {
             let list = collector.aggregate(column.drop_nulls().implode(true));
             Typed::computed(rows::map_lists(list, Dynamic, merged_bags), Dynamic)
         }
         "make_list_with_nulls" => {
             let list = collector.aggregate(column.implode(true));
-            Typed::computed(rows::map_lists(list, Dynamic, move |cells| json_list(cells.iter(), kql_type, cap)), Dynamic)
+            Typed::computed(
+                rows::map_lists(list, Dynamic, move |cells| json_list(cells.iter(), kql_type, cap)),
+                Dynamic,
+            )
         }
         "make_set" | "makeset" => {
             let list = collector.aggregate(column.drop_nulls().unique_stable().implode(true));
@@ -318,7 +443,10 @@ fn single(kind: &str, column: Expr, kql_type: KqlType, cap: usize, collector: &C
         }
         _ => {
             let list = collector.aggregate(column.drop_nulls().implode(true));
-            Typed::computed(rows::map_lists(list, Dynamic, move |cells| json_list(cells.iter(), kql_type, cap)), Dynamic)
+            Typed::computed(
+                rows::map_lists(list, Dynamic, move |cells| json_list(cells.iter(), kql_type, cap)),
+                Dynamic,
+            )
         }
     }
 }
@@ -335,7 +463,8 @@ fn filled(expression: Expr, kql_type: KqlType) -> Expr {
 
 fn grouped(table: &Table, keys: &[(String, Typed)], collector: &Collector) -> LazyFrame {
     let key_names: Vec<String> = (0..keys.len()).map(|at| format!("__key_{at}")).collect();
-    let mut prepared: Vec<Expr> = keys.iter().zip(&key_names).map(|((_, value), name)| value.expression.clone().alias(name.as_str())).collect();
+    let mut prepared: Vec<Expr> =
+        keys.iter().zip(&key_names).map(|((_, value), name)| value.expression.clone().alias(name.as_str())).collect();
     prepared.extend(collector.arguments.borrow().iter().cloned());
     let frame = if prepared.is_empty() { table.frame.clone() } else { table.frame.clone().with_columns(prepared) };
     let aggregates = collector.aggregates.borrow().clone();
@@ -345,7 +474,10 @@ fn grouped(table: &Table, keys: &[(String, Typed)], collector: &Collector) -> La
     let key_columns: Vec<Expr> = key_names.iter().map(|name| named(name.as_str())).collect();
     let renamed = keys.iter().zip(&key_names).map(|((name, _), key)| named(key.as_str()).alias(name.as_str()));
     if aggregates.is_empty() {
-        return frame.select(key_columns).unique_stable(None, UniqueKeepStrategy::First).select(renamed.collect::<Vec<_>>());
+        return frame
+            .select(key_columns)
+            .unique_stable(None, UniqueKeepStrategy::First)
+            .select(renamed.collect::<Vec<_>>());
     }
     let results = (0..aggregates.len()).map(|at| named(format!("__agg_{at}")));
     let outputs: Vec<Expr> = renamed.chain(results).collect();
@@ -396,4 +528,3 @@ fn nearest_rank(cells: &[Cell<'_>], percent: f64) -> Value {
     let rank = (percent / 100.0 * sorted.len() as f64).ceil().max(1.0) as usize;
     sorted.get(rank.min(sorted.len()).wrapping_sub(1)).map_or(Cell::Null, |cell| (*cell).clone().into_owned())
 }
-

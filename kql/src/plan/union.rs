@@ -8,8 +8,7 @@ use super::{Binder, Bound, ColumnInfo, Table, lets::Scope, operators::fits, plan
 use crate::{
     ast::{ExprKind, KqlType, Literal, OperatorParameter, Union},
     diagnostics::{Diagnostic, Span, codes},
-    rows,
-    value,
+    rows, value,
 };
 
 impl Binder<'_> {
@@ -32,7 +31,9 @@ impl Binder<'_> {
             }
         }
         if legs.is_empty() {
-            return Err(missing.unwrap_or_else(|| Diagnostic::new(codes::SYNTAX, span.clone(), "`union` needs a table")));
+            return Err(
+                missing.unwrap_or_else(|| Diagnostic::new(codes::SYNTAX, span.clone(), "`union` needs a table"))
+            );
         }
         let legs: Vec<Table> = legs.into_iter().map(Table::canonical).collect();
         stacked(legs, is_inner, source_column.as_deref(), span)
@@ -69,7 +70,9 @@ fn stacked(legs: Vec<Table>, is_inner: bool, source_column: Option<&str>, span: 
         }
     }
     if is_inner {
-        columns.retain(|(name, kql_type)| legs.iter().all(|leg| leg.column(name).is_some_and(|column| column.kql_type == *kql_type)));
+        columns.retain(|(name, kql_type)| {
+            legs.iter().all(|leg| leg.column(name).is_some_and(|column| column.kql_type == *kql_type))
+        });
     }
     // A name with several types becomes a column per type.
     let outputs: Vec<ColumnInfo> = columns
@@ -87,7 +90,8 @@ fn stacked(legs: Vec<Table>, is_inner: bool, source_column: Option<&str>, span: 
             .zip(&outputs)
             .map(|((name, kql_type), output)| {
                 let present = leg.column(name).filter(|column| column.kql_type == *kql_type);
-                let value = present.map_or_else(|| rows::literal(&value::null_of(*kql_type), *kql_type), ColumnInfo::expression);
+                let value = present
+                    .map_or_else(|| rows::literal(&value::null_of(*kql_type), *kql_type), ColumnInfo::expression);
                 value.alias(output.name.as_str())
             })
             .collect();
@@ -107,7 +111,10 @@ fn stacked(legs: Vec<Table>, is_inner: bool, source_column: Option<&str>, span: 
 
 /// A selection of literals alone would forget how many rows there are.
 fn all_rows(leg: &Table, expressions: Vec<Expr>) -> LazyFrame {
-    leg.frame.clone().with_columns(expressions.clone()).select(expressions.iter().filter_map(output_name).collect::<Vec<_>>())
+    leg.frame
+        .clone()
+        .with_columns(expressions.clone())
+        .select(expressions.iter().filter_map(output_name).collect::<Vec<_>>())
 }
 
 fn output_name(expression: &Expr) -> Option<Expr> {

@@ -1,5 +1,5 @@
 //! Runs queries and reads their cells as JSON.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use huntbook_kql::{Catalog, KqlType, Literal, QueryOptions, QueryResult, execute, ticks};
 use polars::prelude::*;
@@ -81,7 +81,9 @@ fn cell(value: &AnyValue<'_>, kql_type: KqlType) -> Value {
         AnyValue::Float64(value) if value.is_nan() => json!("NaN"),
         AnyValue::Float64(value) if value.is_infinite() => json!("Infinity"),
         AnyValue::Float64(value) => json!(value),
-        AnyValue::Datetime(value, unit, _) => json!(ticks::format_datetime(tick(*value, *unit) + ticks::UNIX_EPOCH)),
+        AnyValue::Datetime(value, unit, _) | AnyValue::DatetimeOwned(value, unit, _) => {
+            json!(ticks::format_datetime(tick(*value, *unit) + ticks::UNIX_EPOCH))
+        }
         AnyValue::Duration(value, unit) => json!(ticks::format_timespan(tick(*value, *unit))),
         other => {
             let text = other.get_str().unwrap_or_default();
