@@ -10,7 +10,11 @@ type Error = Box<dyn std::error::Error>;
 fn main() -> Result<(), Error> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
     let mut files = String::from("pub(crate) const SOURCES: &[(&str, &str)] = &[\n");
-    let crates = [("huntbook-wire", "wire", "rlib"), ("huntbook", "prelude", "dylib"), ("huntbook-polars", "prelude/polars", "rlib")];
+    let crates = [
+        ("huntbook-wire", "wire", "rlib"),
+        ("huntbook", "prelude", "dylib"),
+        ("huntbook-polars", "prelude/polars", "rlib"),
+    ];
     for (package, folder, crate_type) in crates {
         let manifest = cell_manifest(&root, package, folder, crate_type)?;
         writeln!(files, "    ({:?}, {manifest:?}),", format!("{folder}/Cargo.toml"))?;
@@ -57,7 +61,10 @@ fn cell_manifest(root: &Path, package: &str, folder: &str, crate_type: &str) -> 
 
 fn table<'a>(root: &'a toml::Table, path: &[&str]) -> Result<&'a toml::Table, Error> {
     path.iter().try_fold(root, |table, key| {
-        table.get(*key).and_then(toml::Value::as_table).ok_or_else(|| format!("no [{}] in a manifest", path.join(".")).into())
+        table
+            .get(*key)
+            .and_then(toml::Value::as_table)
+            .ok_or_else(|| format!("no [{}] in a manifest", path.join(".")).into())
     })
 }
 

@@ -19,7 +19,9 @@ const RESERVED_COLUMNS: [&str; 7] = ["_ResourceId", "id", "_SubscriptionId", "Te
 pub enum NameError {
     #[error("`{0}` cannot be a custom table: a name is a letter, then letters, digits or `_`, 45 at the most")]
     Table(String),
-    #[error("`{0}` cannot be a column of a custom table: a name is a letter, then letters, digits or `_`, 45 at the most; rename it")]
+    #[error(
+        "`{0}` cannot be a column of a custom table: a name is a letter, then letters, digits or `_`, 45 at the most; rename it"
+    )]
     Column(String),
     #[error("the column name `{0}` belongs to the service ({list}): rename or drop it", list = RESERVED_COLUMNS.join(", "))]
     Reserved(String),

@@ -17,7 +17,11 @@ impl Engine {
         let accesses = Accesses::read(&frame, &names)?;
         let likelihood = frame.column(&parameters.likelihood_column)?;
         if !likelihood.dtype().is_primitive_numeric() {
-            let message = format!("column `{}` is {}: likelihood must be a number", parameters.likelihood_column, likelihood.dtype());
+            let message = format!(
+                "column `{}` is {}: likelihood must be a number",
+                parameters.likelihood_column,
+                likelihood.dtype()
+            );
             return Err(Error::new("AccessAnomalyError", message));
         }
         let likelihood: Vec<Option<f64>> = likelihood.cast(&DataType::Float64)?.f64()?.iter().collect();
@@ -98,7 +102,8 @@ struct Accesses {
 
 impl Accesses {
     fn read(frame: &DataFrame, names: &Names) -> Result<Accesses> {
-        let text = |name: &str| -> Result<StringChunked> { Ok(frame.column(name)?.cast(&DataType::String)?.str()?.clone()) };
+        let text =
+            |name: &str| -> Result<StringChunked> { Ok(frame.column(name)?.cast(&DataType::String)?.str()?.clone()) };
         Ok(Accesses {
             tenant: names.tenant.as_deref().map(text).transpose()?,
             user: text(&names.user)?,

@@ -37,7 +37,10 @@ impl Engine {
         let metadata = std::fs::metadata(&path).map_err(|error| Error::io("read", &path, &error))?;
         let files = if metadata.is_dir() { data_files(&path, format)? } else { vec![path.clone()] };
         if files.is_empty() {
-            return Err(Error::new("BlobError", format!("no CSV, TSV, JSON lines or Parquet files in {}", path.display())));
+            return Err(Error::new(
+                "BlobError",
+                format!("no CSV, TSV, JSON lines or Parquet files in {}", path.display()),
+            ));
         }
         self.cancel.run(move || {
             let frames = files.iter().map(|file| read_file(file, format)).collect::<Result<Vec<_>>>()?;
@@ -57,7 +60,9 @@ impl Engine {
         }
         match location.split_once("://") {
             Some((scheme, _)) => {
-                let message = format!("`{scheme}://` locations are not read yet: this version reads file:// locations and plain paths");
+                let message = format!(
+                    "`{scheme}://` locations are not read yet: this version reads file:// locations and plain paths"
+                );
                 Err(Error::new("BlobError", message))
             }
             None => Ok(self.resolve(Path::new(location))),
@@ -86,7 +91,8 @@ fn list(folder: &Path, recursive: bool, entries: &mut Vec<Entry>) -> Result<()> 
 fn data_files(folder: &Path, format: Option<SourceFormat>) -> Result<Vec<PathBuf>> {
     let mut entries = Vec::new();
     list(folder, true, &mut entries)?;
-    let wanted = |entry: &Entry| !entry.is_folder && entry.bytes > 0 && (format.is_some() || format_of(&entry.path).is_some());
+    let wanted =
+        |entry: &Entry| !entry.is_folder && entry.bytes > 0 && (format.is_some() || format_of(&entry.path).is_some());
     let mut files: Vec<PathBuf> = entries.into_iter().filter(wanted).map(|entry| entry.path).collect();
     files.sort();
     Ok(files)
@@ -106,14 +112,17 @@ fn format_of(path: &Path) -> Option<SourceFormat> {
 
 fn read_file(path: &Path, format: Option<SourceFormat>) -> Result<DataFrame> {
     let Some(format) = format.or_else(|| format_of(path)) else {
-        let message = format!("cannot tell the format of {} by its ending: add --format csv|tsv|jsonl|parquet", path.display());
+        let message =
+            format!("cannot tell the format of {} by its ending: add --format csv|tsv|jsonl|parquet", path.display());
         return Err(Error::new("BlobError", message));
     };
     let read = || -> PolarsResult<DataFrame> {
         let reference = PlRefPath::try_from_path(path)?;
         match format {
             SourceFormat::Parquet => LazyFrame::scan_parquet(reference, ScanArgsParquet::default())?.collect(),
-            SourceFormat::JsonLines => LazyJsonLineReader::new(reference).with_infer_schema_length(None).finish()?.collect(),
+            SourceFormat::JsonLines => {
+                LazyJsonLineReader::new(reference).with_infer_schema_length(None).finish()?.collect()
+            }
             SourceFormat::Csv | SourceFormat::Tsv => LazyCsvReader::new(reference)
                 .with_separator(if format == SourceFormat::Tsv { b'\t' } else { b',' })
                 .with_infer_schema_length(None)
@@ -131,14 +140,20 @@ fn datetimes(mut frame: DataFrame) -> Result<DataFrame> {
     let candidates: Vec<String> = frame
         .columns()
         .iter()
-        .filter(|column| column.str().is_ok_and(|texts| texts.first_non_null().and_then(|row| texts.get(row)).is_some_and(looks_like_time)))
+        .filter(|column| {
+            column
+                .str()
+                .is_ok_and(|texts| texts.first_non_null().and_then(|row| texts.get(row)).is_some_and(looks_like_time))
+        })
         .map(|column| column.name().to_string())
         .collect();
     for name in candidates {
         let texts = frame.column(&name)?.str()?.clone();
-        let parsed: Option<Vec<Option<i64>>> = texts.iter().map(|text| text.map(nanoseconds).map_or(Some(None), |nanos| nanos.map(Some))).collect();
+        let parsed: Option<Vec<Option<i64>>> =
+            texts.iter().map(|text| text.map(nanoseconds).map_or(Some(None), |nanos| nanos.map(Some))).collect();
         if let Some(nanos) = parsed {
-            let column = Series::new(name.as_str().into(), nanos).cast(&DataType::Datetime(TimeUnit::Nanoseconds, None))?;
+            let column =
+                Series::new(name.as_str().into(), nanos).cast(&DataType::Datetime(TimeUnit::Nanoseconds, None))?;
             frame.with_column(column.into())?;
         }
     }

@@ -44,7 +44,10 @@ impl CancelToken {
                 Ok(result) => return result,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Error::new("EngineError", "the query crashed inside the engine; its data is unharmed. Please report the query"));
+                    return Err(Error::new(
+                        "EngineError",
+                        "the query crashed inside the engine; its data is unharmed. Please report the query",
+                    ));
                 }
             }
         }

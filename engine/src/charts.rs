@@ -36,7 +36,13 @@ impl Engine {
     }
 }
 
-fn links(frame: &DataFrame, source: &str, target: &str, value: Option<&str>, anomalous: Option<&str>) -> Result<Vec<SankeyLink>> {
+fn links(
+    frame: &DataFrame,
+    source: &str,
+    target: &str,
+    value: Option<&str>,
+    anomalous: Option<&str>,
+) -> Result<Vec<SankeyLink>> {
     let (sources, targets) = (texts(frame, source)?, texts(frame, target)?);
     let values = value.map(|name| numbers(frame, name)).transpose()?;
     let marks: Option<Vec<Option<bool>>> = match anomalous {
@@ -44,7 +50,13 @@ fn links(frame: &DataFrame, source: &str, target: &str, value: Option<&str>, ano
         Some(name) => {
             let column = frame.column(name)?;
             let marks = column.bool().map_err(|_| {
-                Error::new("PlotError", format!("column `{name}` is {}: anomalous needs a Boolean column, such as col(\"score\").gt(1.0)", column.dtype()))
+                Error::new(
+                    "PlotError",
+                    format!(
+                        "column `{name}` is {}: anomalous needs a Boolean column, such as col(\"score\").gt(1.0)",
+                        column.dtype()
+                    ),
+                )
             })?;
             Some(marks.iter().collect())
         }

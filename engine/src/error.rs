@@ -42,7 +42,9 @@ impl From<Error> for EngineError {
 impl From<PolarsError> for Error {
     fn from(error: PolarsError) -> Self {
         let kind = match &error {
-            PolarsError::ColumnNotFound(_) | PolarsError::SchemaFieldNotFound(_) | PolarsError::Duplicate(_) => "ColumnError",
+            PolarsError::ColumnNotFound(_) | PolarsError::SchemaFieldNotFound(_) | PolarsError::Duplicate(_) => {
+                "ColumnError"
+            }
             PolarsError::IO { .. } => "IoError",
             _ => "FrameError",
         };

@@ -86,7 +86,9 @@ pub(crate) fn info(id: FrameId, frame: &DataFrame) -> FrameInfo {
 pub(crate) fn wire_type(data_type: &PolarsType) -> DataType {
     match data_type {
         PolarsType::Boolean => DataType::Bool,
-        PolarsType::Int8 | PolarsType::Int16 | PolarsType::Int32 | PolarsType::UInt8 | PolarsType::UInt16 => DataType::Int32,
+        PolarsType::Int8 | PolarsType::Int16 | PolarsType::Int32 | PolarsType::UInt8 | PolarsType::UInt16 => {
+            DataType::Int32
+        }
         PolarsType::Int64 | PolarsType::UInt32 | PolarsType::UInt64 => DataType::Int64,
         PolarsType::Float32 | PolarsType::Float64 => DataType::Float64,
         PolarsType::String => DataType::String,

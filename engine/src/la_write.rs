@@ -37,13 +37,18 @@ fn service_columns(frame: &DataFrame, table: &str) -> Result<DataFrame> {
             return Err(Error::new("LaWriteError", message));
         }
         Err(_) => {
-            let now = chrono::Utc::now().timestamp_nanos_opt().ok_or_else(|| Error::new("LaWriteError", "the clock is beyond 2262"))?;
+            let now = chrono::Utc::now()
+                .timestamp_nanos_opt()
+                .ok_or_else(|| Error::new("LaWriteError", "the clock is beyond 2262"))?;
             lit(now).cast(nanoseconds).alias(TIME_GENERATED)
         }
     };
-    let others = frame.get_column_names().into_iter().filter(|name| name.as_str() != TIME_GENERATED).map(|name| col(name.clone()));
-    let columns: Vec<Expr> =
-        std::iter::once(time).chain(others).chain([lit(table.to_owned()).alias(TYPE)]).collect();
+    let others = frame
+        .get_column_names()
+        .into_iter()
+        .filter(|name| name.as_str() != TIME_GENERATED)
+        .map(|name| col(name.clone()));
+    let columns: Vec<Expr> = std::iter::once(time).chain(others).chain([lit(table.to_owned()).alias(TYPE)]).collect();
     // An empty frame makes a table without rows: with only literals polars would make one row of nothing.
     Ok(frame.clone().lazy().with_columns([lit(0).alias("$rows")]).select(columns).collect()?)
 }

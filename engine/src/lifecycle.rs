@@ -38,7 +38,11 @@ impl Engine {
             }
             None => {
                 let names: Vec<String> = state.frames.names().into_iter().map(|(name, _, _)| name).collect();
-                let known = if names.is_empty() { "there are none yet".to_owned() } else { format!("there are: {}", names.join(", ")) };
+                let known = if names.is_empty() {
+                    "there are none yet".to_owned()
+                } else {
+                    format!("there are: {}", names.join(", "))
+                };
                 let message = format!("no frame is called `{name}`; {known}. `%kql {name} << ...` makes one");
                 Err(crate::Error::new("FrameError", message))
             }

@@ -14,7 +14,9 @@ impl Engine {
             Plan::Filter { input, predicate } => self.lower(input)?.filter(lower(predicate)?),
             Plan::Select { input, exprs } => self.lower(input)?.select(lower_all(exprs)?),
             Plan::WithColumns { input, exprs } => self.lower(input)?.with_columns(lower_all(exprs)?),
-            Plan::Drop { input, columns } => self.lower(input)?.drop(pl::by_name(columns.iter().map(String::as_str), true, false)),
+            Plan::Drop { input, columns } => {
+                self.lower(input)?.drop(pl::by_name(columns.iter().map(String::as_str), true, false))
+            }
             Plan::Rename { input, from, to } => self.lower(input)?.rename(from, to, true),
             Plan::GroupBy { input, keys, aggregates } => {
                 self.lower(input)?.group_by_stable(lower_all(keys)?).agg(lower_all(aggregates)?)
@@ -36,8 +38,8 @@ impl Engine {
             Plan::Head { input, rows } => self.lower(input)?.limit(row_count(*rows)?),
             Plan::Tail { input, rows } => self.lower(input)?.tail(row_count(*rows)?),
             Plan::Unique { input, columns } => {
-                let subset = (!columns.is_empty())
-                    .then(|| pl::by_name(columns.iter().map(String::as_str), true, false));
+                let subset =
+                    (!columns.is_empty()).then(|| pl::by_name(columns.iter().map(String::as_str), true, false));
                 self.lower(input)?.unique_stable(subset, pl::UniqueKeepStrategy::First)
             }
             Plan::Explode { input, columns } => {
@@ -68,5 +70,6 @@ fn join_type(kind: JoinKind) -> pl::JoinType {
 }
 
 fn row_count(rows: u64) -> Result<pl::IdxSize> {
-    pl::IdxSize::try_from(rows).map_err(|_| Error::new("FrameError", format!("{rows} rows are more than a frame can hold")))
+    pl::IdxSize::try_from(rows)
+        .map_err(|_| Error::new("FrameError", format!("{rows} rows are more than a frame can hold")))
 }

@@ -31,12 +31,14 @@ pub(crate) fn accesses(set: &str, seed: u64) -> Result<DataFrame> {
 /// The generator's tests repeat everybody's accesses to the shared resource, which training holds: they are neither
 /// unseen nor anomalous.
 fn unseen(test: Vec<Access>, training: &[Access]) -> Vec<Access> {
-    let seen: HashSet<(&str, &str)> = training.iter().map(|access| (access.user.as_str(), access.res.as_str())).collect();
+    let seen: HashSet<(&str, &str)> =
+        training.iter().map(|access| (access.user.as_str(), access.res.as_str())).collect();
     test.into_iter().filter(|access| !seen.contains(&(access.user.as_str(), access.res.as_str()))).collect()
 }
 
 fn frame(accesses: &[Access]) -> Result<DataFrame> {
-    let text = |name: &str, of: fn(&Access) -> &str| Column::new(name.into(), accesses.iter().map(of).collect::<Vec<_>>());
+    let text =
+        |name: &str, of: fn(&Access) -> &str| Column::new(name.into(), accesses.iter().map(of).collect::<Vec<_>>());
     let columns = vec![
         text("user", |access| &access.user),
         text("res", |access| &access.res),

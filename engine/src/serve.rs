@@ -84,7 +84,9 @@ impl Engine {
             Request::SampleAccesses { set, seed, .. } => {
                 Response::Frame(self.hand_out(Arc::new(crate::sample::accesses(&set, seed)?)))
             }
-            Request::FitAccessAnomaly { plan, parameters } => Response::Model(self.fit_access_anomaly(&plan, &parameters)?),
+            Request::FitAccessAnomaly { plan, parameters } => {
+                Response::Model(self.fit_access_anomaly(&plan, &parameters)?)
+            }
             Request::ScoreAccessAnomaly { model, plan, output } => {
                 Response::Frame(self.hand_out(Arc::new(self.score_access_anomaly(model, &plan, &output)?)))
             }

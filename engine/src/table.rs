@@ -95,11 +95,13 @@ fn text(frame: &DataFrame, summary: &str) -> String {
         .columns()
         .iter()
         .map(|column| {
-            let cells = (0..frame.height()).map(|row| cell(column, row).map_or("null".into(), |value| clip(&one_line(&value), MAX_TEXT_CELL)));
+            let cells = (0..frame.height())
+                .map(|row| cell(column, row).map_or("null".into(), |value| clip(&one_line(&value), MAX_TEXT_CELL)));
             std::iter::once(column.name().to_string()).chain(cells).collect()
         })
         .collect();
-    let widths: Vec<usize> = columns.iter().map(|cells| cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> =
+        columns.iter().map(|cells| cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
     let mut out = format!("{summary}\n");
     for row in 0..=frame.height() {
         let line: Vec<String> = frame
@@ -206,7 +208,8 @@ mod tests {
 
     #[test]
     fn floats_read_well() {
-        let shown: Vec<String> = [0.0, 1.0, 2.5, 1234567.0, 0.000_012_345, 1e20, f64::INFINITY, -4.0 / 3.0].map(float).into();
+        let shown: Vec<String> =
+            [0.0, 1.0, 2.5, 1234567.0, 0.000_012_345, 1e20, f64::INFINITY, -4.0 / 3.0].map(float).into();
         assert_eq!(shown, ["0", "1", "2.5", "1234567", "0.000012345", "1.00000e20", "∞", "-1.33333"]);
     }
 

@@ -31,7 +31,11 @@ impl Engine {
     pub(crate) fn read_columns(&self, path: &Path) -> Result<DataFrame> {
         let file = ColumnFile::open(path).map_err(|error| Error::io("read", path, &error))?;
         let names: Vec<String> = file.columns().map(|(name, _)| name.to_owned()).collect();
-        let columns = names.iter().enumerate().map(|(index, name)| from_wire(name, file.to_column(index))).collect::<Result<Vec<_>>>()?;
+        let columns = names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| from_wire(name, file.to_column(index)))
+            .collect::<Result<Vec<_>>>()?;
         Ok(DataFrame::new(file.rows(), columns)?)
     }
 
@@ -70,7 +74,9 @@ fn to_wire(column: &Column) -> Result<(String, WireColumn)> {
         DataType::Int32 | DataType::Int64 => {
             WireColumn::Int(data_type, column.strict_cast(&polars::prelude::DataType::Int64)?.i64()?.iter().collect())
         }
-        DataType::Float64 => WireColumn::Float(column.cast(&polars::prelude::DataType::Float64)?.f64()?.iter().collect()),
+        DataType::Float64 => {
+            WireColumn::Float(column.cast(&polars::prelude::DataType::Float64)?.f64()?.iter().collect())
+        }
         DataType::Datetime => {
             let nanos = polars::prelude::DataType::Datetime(TimeUnit::Nanoseconds, None);
             WireColumn::Int(data_type, ints(&column.strict_cast(&nanos)?)?)
@@ -82,7 +88,8 @@ fn to_wire(column: &Column) -> Result<(String, WireColumn)> {
         DataType::String => WireColumn::String(column.str()?.iter().map(|value| value.map(str::to_owned)).collect()),
         DataType::Other => {
             let kind = column.dtype();
-            let message = format!("column `{name}` has type {kind}, which does not cross to Rust: explode or convert it first");
+            let message =
+                format!("column `{name}` has type {kind}, which does not cross to Rust: explode or convert it first");
             return Err(Error::new("ColumnError", message));
         }
     };

@@ -53,6 +53,7 @@ pub mod als;
 pub mod components;
 mod csr;
 mod error;
+mod exact;
 mod history;
 mod indexer;
 mod kernel;

@@ -25,14 +25,18 @@ pub struct Summary {
     /// ALS iterations.
     pub iterations: usize,
     /// Ridge per rating.
+    #[serde(with = "crate::exact")]
     pub reg_param: f64,
     /// Confidence per unit of likelihood.
+    #[serde(with = "crate::exact")]
     pub alpha: f64,
     /// The range likelihoods were scaled to.
+    #[serde(with = "crate::exact::range")]
     pub scale: Option<(f64, f64)>,
     /// The seed, or `None` if the start was injected.
     pub seed: Option<u64>,
     /// The objective after the last iteration.
+    #[serde(with = "crate::exact")]
     pub loss: f64,
 }
 
@@ -49,8 +53,10 @@ pub struct TenantSummary {
     /// Its resources.
     pub resources: usize,
     /// Mean of the predicted affinity over its training rows.
+    #[serde(with = "crate::exact")]
     pub mean: f64,
     /// Population standard deviation of the same; 1 if there is no spread.
+    #[serde(with = "crate::exact")]
     pub std: f64,
 }
 
@@ -80,6 +86,7 @@ pub struct NamedComponent<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Side {
     pub(crate) names: Names,
+    #[serde(with = "crate::exact::vector")]
     pub(crate) vectors: Vec<f64>,
     pub(crate) components: Vec<Option<u32>>,
 }
@@ -94,8 +101,8 @@ pub(crate) struct ModelData {
     pub(crate) history: Option<History>,
 }
 
-/// A fitted detector. Save it with any [serde] format that keeps `f64` exactly (this crate turns on
-/// `serde_json/float_roundtrip`): a model that was read back scores bit for bit the same.
+/// A fitted detector. Save it with any [serde] format: floats are written as text, so that a model that was read back
+/// scores bit for bit the same.
 ///
 /// ```
 /// # use huntbook_factorization::*;

@@ -19,6 +19,10 @@ const TYPE_CHANGED: &str = "EVCXR_VARIABLE_CHANGED_TYPE:";
 pub(crate) const USER_STDOUT: RawFd = 100;
 pub(crate) const USER_STDERR: RawFd = 101;
 
+/// Names the standard library that cells link to. Their run path is made for the folder that rustc wrote them to, not
+/// for the one that evcxr moves them to; a library that is loaded already needs no path.
+pub(crate) const STANDARD_LIBRARY: &str = "HUNTBOOK_STD";
+
 type CellFunction = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
 type CellEnd = unsafe extern "C" fn() -> c_int;
 
@@ -51,6 +55,9 @@ fn serve() -> std::io::Result<()> {
         std::env::set_var(environment::STDOUT_FD, USER_STDOUT.to_string());
         std::env::set_var(environment::CONTROL_FD, control.as_raw_fd().to_string());
     }
+    if let Ok(library) = std::env::var(STANDARD_LIBRARY) {
+        load(&library)?;
+    }
     let mut store: *mut c_void = std::ptr::null_mut();
     for line in instructions.lines() {
         let line = line?;
@@ -64,12 +71,18 @@ fn serve() -> std::io::Result<()> {
     Ok(())
 }
 
-fn run_cell(object: &str, function: &str, store: *mut c_void, control: &mut std::fs::File) -> std::io::Result<*mut c_void> {
+fn run_cell(
+    object: &str,
+    function: &str,
+    store: *mut c_void,
+    control: &mut std::fs::File,
+) -> std::io::Result<*mut c_void> {
     let (mut before_user_code, write_end) = pipe()?;
     redirect(write_end.as_raw_fd(), 1)?;
     drop(write_end);
     let library = load(object)?;
-    let cell = symbol(library, function).ok_or_else(|| std::io::Error::other(format!("{object} has no `{function}`")))?;
+    let cell =
+        symbol(library, function).ok_or_else(|| std::io::Error::other(format!("{object} has no `{function}`")))?;
     // SAFETY: evcxr generated this function with exactly this signature, and `store` is what the previous cell
     // returned, or null at the start. Panics are caught inside.
     let store = unsafe { std::mem::transmute::<*mut c_void, CellFunction>(cell)(store) };

@@ -100,7 +100,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             println!("installed the kernel `huntbook` in {}", folder.display());
         }
         Command::Kernel { command: KernelCommand::Start { connection_file, workspace } } => {
-            let options = Options { workspace: std::path::absolute(workspace.folder())?, folder: std::env::current_dir()? };
+            let options =
+                Options { workspace: std::path::absolute(workspace.folder())?, folder: std::env::current_dir()? };
             jupyter::serve(&connection_file, &options)?;
         }
         Command::Kernel { command: KernelCommand::Prepare } => {

@@ -52,7 +52,8 @@ impl Hub {
         let listener = UnixListener::bind(folder.join("engine.sock"))?;
         let (stdout_read, stdout_write) = pipe()?;
         let (stderr_read, stderr_write) = pipe()?;
-        let pipes = Pipes { stdout: Pipe::new(stdout_read, Stream::Stdout), stderr: Pipe::new(stderr_read, Stream::Stderr) };
+        let pipes =
+            Pipes { stdout: Pipe::new(stdout_read, Stream::Stdout), stderr: Pipe::new(stderr_read, Stream::Stderr) };
         let hub = Arc::new(Hub {
             engine,
             folder,
@@ -64,8 +65,14 @@ impl Hub {
             calls: AtomicUsize::new(0),
             muted: AtomicBool::new(false),
         });
-        spawn("hub-text", { let hub = hub.clone(); move || hub.watch_text() })?;
-        spawn("hub-calls", { let hub = hub.clone(); move || hub.accept(&listener) })?;
+        spawn("hub-text", {
+            let hub = hub.clone();
+            move || hub.watch_text()
+        })?;
+        spawn("hub-calls", {
+            let hub = hub.clone();
+            move || hub.accept(&listener)
+        })?;
         Ok(hub)
     }
 
@@ -149,7 +156,10 @@ impl Hub {
     }
 
     fn watch_text(&self) {
-        let descriptors = { let pipes = lock(&self.pipes); [pipes.stdout.file.as_raw_fd(), pipes.stderr.file.as_raw_fd()] };
+        let descriptors = {
+            let pipes = lock(&self.pipes);
+            [pipes.stdout.file.as_raw_fd(), pipes.stderr.file.as_raw_fd()]
+        };
         loop {
             wait_readable(descriptors);
             std::thread::sleep(GATHER);
@@ -295,7 +305,8 @@ fn is_own_user(stream: &UnixStream) -> bool {
 
 /// Compares in constant time.
 fn same(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len() && left.iter().zip(right).fold(0, |difference, (left, right)| difference | (left ^ right)) == 0
+    left.len() == right.len()
+        && left.iter().zip(right).fold(0, |difference, (left, right)| difference | (left ^ right)) == 0
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {

@@ -42,7 +42,9 @@ impl Notebook {
 
     /// Index of the cell tagged `parameters`.
     pub(crate) fn parameters_cell(&self) -> Option<usize> {
-        let tagged = |cell: &Value| cell["metadata"]["tags"].as_array().is_some_and(|tags| tags.iter().any(|tag| tag == "parameters"));
+        let tagged = |cell: &Value| {
+            cell["metadata"]["tags"].as_array().is_some_and(|tags| tags.iter().any(|tag| tag == "parameters"))
+        };
         self.json["cells"].as_array()?.iter().position(tagged)
     }
 

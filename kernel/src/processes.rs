@@ -8,7 +8,9 @@ pub(crate) fn kill_builds() -> bool {
     let mut pending = vec![std::process::id() as i32];
     let mut killed = false;
     while let Some(parent) = pending.pop() {
-        for (pid, name) in table.iter().filter(|(_, entry)| entry.parent == parent).map(|(pid, entry)| (*pid, &entry.name)) {
+        for (pid, name) in
+            table.iter().filter(|(_, entry)| entry.parent == parent).map(|(pid, entry)| (*pid, &entry.name))
+        {
             pending.push(pid);
             if ["cargo", "rustc", "rustup", "build-script-b", "mold"].iter().any(|build| name.starts_with(build)) {
                 // SAFETY: sends a signal to a descendant of ours.

@@ -121,12 +121,15 @@ fn add_parameters(notebook: &mut Notebook, parameters: &[String]) -> anyhow::Res
     let Some(index) = notebook.parameters_cell() else {
         bail!("the notebook has no cell tagged `parameters`, so -p has nothing to set");
     };
-    let code = notebook.code_cells().into_iter().find(|(cell, _)| *cell == index).map(|(_, code)| code).unwrap_or_default();
+    let code =
+        notebook.code_cells().into_iter().find(|(cell, _)| *cell == index).map(|(_, code)| code).unwrap_or_default();
     let mut injected = vec!["// Parameters".to_owned()];
     for parameter in parameters {
-        let (name, value) = parameter.split_once('=').with_context(|| format!("-p takes name=value, not `{parameter}`"))?;
-        let default = default_of(&code, name)
-            .with_context(|| format!("the parameters cell defines no `{name}`; it defines: {}", defined(&code).join(", ")))?;
+        let (name, value) =
+            parameter.split_once('=').with_context(|| format!("-p takes name=value, not `{parameter}`"))?;
+        let default = default_of(&code, name).with_context(|| {
+            format!("the parameters cell defines no `{name}`; it defines: {}", defined(&code).join(", "))
+        })?;
         injected.push(format!("let {name} = {};", literal(name, value, &default)?));
     }
     notebook.insert_parameters(index, &injected.join("\n"));
@@ -159,8 +162,13 @@ fn literal(name: &str, value: &str, default: &str) -> anyhow::Result<String> {
     if default == "true" || default == "false" {
         return value.parse::<bool>().map(|value| value.to_string()).map_err(|_| wrong("true or false"));
     }
-    let digits = default.trim_start_matches('-').trim_end_matches(|character: char| character.is_alphabetic() || character == '_');
-    let suffix: &str = ["f64", "f32", "i64", "u64", "i32", "u32", "usize"].into_iter().find(|suffix| default.ends_with(suffix)).unwrap_or("");
+    let digits = default
+        .trim_start_matches('-')
+        .trim_end_matches(|character: char| character.is_alphabetic() || character == '_');
+    let suffix: &str = ["f64", "f32", "i64", "u64", "i32", "u32", "usize"]
+        .into_iter()
+        .find(|suffix| default.ends_with(suffix))
+        .unwrap_or("");
     if digits.contains('.') || suffix.starts_with('f') {
         let number: f64 = value.parse().map_err(|_| wrong("a number"))?;
         return Ok(format!("{number:?}{suffix}"));
@@ -201,7 +209,8 @@ impl Sink for Recorder {
                 if let Some(last) = state.outputs.last_mut()
                     && last["name"] == stream.name()
                 {
-                    let before: String = last["text"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                    let before: String =
+                        last["text"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
                     last["text"] = lines(&(before + &text));
                     return;
                 }

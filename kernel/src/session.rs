@@ -140,9 +140,15 @@ impl Session {
 
     fn use_library(&self, library: &str) -> Result<(), CellError> {
         if library != "polars" {
-            return Err(CellError::new("MagicError", format!("`%use` knows `polars`, not `{library}`; for other crates: `:dep {library}` as the first line of a cell")));
+            return Err(CellError::new(
+                "MagicError",
+                format!(
+                    "`%use` knows `polars`, not `{library}`; for other crates: `:dep {library}` as the first line of a cell"
+                ),
+            ));
         }
-        let text = "Adding polars to Rust cells: the first time on this machine it is built, which takes minutes...\n".to_owned();
+        let text = "Adding polars to Rust cells: the first time on this machine it is built, which takes minutes...\n"
+            .to_owned();
         self.hub.emit(Output::Stream { stream: Stream::Stderr, text });
         self.with_rust(|rust| rust.ready()?.use_polars())
     }
@@ -199,7 +205,10 @@ impl Session {
         for name in magic.frames_wanted() {
             let stale = {
                 let state = self.state();
-                let is_frame = state.variables.get(&name).is_some_and(|type_name| type_name == "Frame" || type_name.ends_with("::Frame"));
+                let is_frame = state
+                    .variables
+                    .get(&name)
+                    .is_some_and(|type_name| type_name == "Frame" || type_name.ends_with("::Frame"));
                 is_frame && state.changed.contains(&name)
             };
             if stale {
@@ -212,13 +221,20 @@ impl Session {
         }
         for name in magic.scalars_wanted() {
             if self.state().variables.contains_key(&name) {
-                self.hidden(format!("huntbook::rt::publish_scalar(\"{name}\", &{name}).unwrap();")).map_err(|error| {
-                    if error.name != "CompileError" {
-                        return error;
-                    }
-                    let type_name = self.state().variables.get(&name).cloned().unwrap_or_default();
-                    CellError::new("KqlError", format!("`${{{name}}}` is a {type_name}: only numbers, text and Booleans can stand in a query"))
-                })?;
+                self.hidden(format!("huntbook::rt::publish_scalar(\"{name}\", &{name}).unwrap();")).map_err(
+                    |error| {
+                        if error.name != "CompileError" {
+                            return error;
+                        }
+                        let type_name = self.state().variables.get(&name).cloned().unwrap_or_default();
+                        CellError::new(
+                            "KqlError",
+                            format!(
+                                "`${{{name}}}` is a {type_name}: only numbers, text and Booleans can stand in a query"
+                            ),
+                        )
+                    },
+                )?;
             }
         }
         Ok(())
@@ -326,7 +342,8 @@ fn as_interrupt(error: CellError) -> CellError {
 
 /// A folder for sockets and column data that only this user can enter; in memory where the system has that.
 fn private_folder() -> PathBuf {
-    let base = ["/dev/shm"].map(PathBuf::from).into_iter().find(|folder| folder.is_dir()).unwrap_or_else(std::env::temp_dir);
+    let base =
+        ["/dev/shm"].map(PathBuf::from).into_iter().find(|folder| folder.is_dir()).unwrap_or_else(std::env::temp_dir);
     let id = uuid::Uuid::new_v4().simple().to_string();
     base.join(format!("huntbook-{}-{}", std::process::id(), &id[..12]))
 }

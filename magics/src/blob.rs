@@ -19,6 +19,9 @@ impl Blob {
         let words = words(rest)?;
         let mut words = words.into_iter();
         let command = words.next().unwrap_or_default();
+        if !matches!(command.as_str(), "ls" | "read") {
+            return Err(MagicError::usage(format!("`%blob` has no command `{command}`; it has: ls, read")));
+        }
         let (mut location, mut recursive, mut format) = (None, false, None);
         while let Some(word) = words.next() {
             match word.as_str() {
@@ -28,15 +31,19 @@ impl Blob {
                     return Err(MagicError::usage(format!("`%blob {command}` has no option `{option}`")));
                 }
                 _ if location.is_none() => location = Some(word),
-                extra => return Err(MagicError::usage(format!("`%blob {command}` takes one location; `{extra}` is too many"))),
+                extra => {
+                    return Err(MagicError::usage(format!(
+                        "`%blob {command}` takes one location; `{extra}` is too many"
+                    )));
+                }
             }
         }
-        let missing = || MagicError::usage(format!("`%blob {command}` needs a location, such as file://data/events.jsonl"));
+        let missing =
+            || MagicError::usage(format!("`%blob {command}` needs a location, such as file://data/events.jsonl"));
         match command.as_str() {
             "ls" if bind.is_some() => Err(MagicError::usage("`%blob ls` makes no frame: leave out the `NAME <<`")),
             "ls" => Ok(Blob::Ls { location: location.ok_or_else(missing)?, recursive }),
-            "read" => Ok(Blob::Read { bind, location: location.ok_or_else(missing)?, format }),
-            other => Err(MagicError::usage(format!("`%blob` has no command `{other}`; it has: ls, read"))),
+            _ => Ok(Blob::Read { bind, location: location.ok_or_else(missing)?, format }),
         }
     }
 
@@ -73,7 +80,10 @@ fn format_named(name: Option<&str>) -> Result<SourceFormat, MagicError> {
         Some("tsv") => Ok(SourceFormat::Tsv),
         Some("jsonl" | "json" | "ndjson") => Ok(SourceFormat::JsonLines),
         Some("parquet") => Ok(SourceFormat::Parquet),
-        other => Err(MagicError::usage(format!("--format is csv, tsv, jsonl or parquet, not `{}`", other.unwrap_or("(nothing)")))),
+        other => Err(MagicError::usage(format!(
+            "--format is csv, tsv, jsonl or parquet, not `{}`",
+            other.unwrap_or("(nothing)")
+        ))),
     }
 }
 

@@ -37,7 +37,9 @@ impl Kql {
                 rest = after[end..].trim_start();
             } else if rest.starts_with('-') {
                 let word = rest.split_whitespace().next().unwrap_or_default();
-                return Err(MagicError::usage(format!("`%kql` has no option `{word}`; it has: {OPTIONS}. `%kql --help` shows examples")));
+                return Err(MagicError::usage(format!(
+                    "`%kql` has no option `{word}`; it has: {OPTIONS}. `%kql --help` shows examples"
+                )));
             } else {
                 break;
             }

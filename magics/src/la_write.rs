@@ -20,7 +20,8 @@ impl LaWrite {
         match <[String; 2]>::try_from(words) {
             Ok([frame, table]) => Ok(LaWrite { frame, table }),
             Err(words) => {
-                let message = format!("`%la_write FRAME TABLE` takes a frame and a table, {} word(s) were given", words.len());
+                let message =
+                    format!("`%la_write FRAME TABLE` takes a frame and a table, {} word(s) were given", words.len());
                 Err(MagicError::usage(message))
             }
         }
@@ -29,7 +30,11 @@ impl LaWrite {
     pub(crate) fn run(&self, engine: &Engine) -> Result<Vec<Display>, MagicError> {
         let Some(frame) = engine.frame(&self.frame) else {
             let names: Vec<String> = engine.names().into_iter().map(|(name, _, _)| name).collect();
-            let known = if names.is_empty() { "there are no frames yet".into() } else { format!("there are: {}", names.join(", ")) };
+            let known = if names.is_empty() {
+                "there are no frames yet".into()
+            } else {
+                format!("there are: {}", names.join(", "))
+            };
             let message = format!("no frame is called `{}`; {known}", self.frame);
             return Err(MagicError { kind: "FrameError".into(), message });
         };

@@ -66,7 +66,8 @@ impl Magic {
     pub fn parse(text: &str) -> Result<Magic, MagicError> {
         let text = text.trim_start();
         let body = text.strip_prefix("%%").or_else(|| text.strip_prefix('%')).unwrap_or(text);
-        let name_end = body.find(|character: char| !(character.is_alphanumeric() || character == '_')).unwrap_or(body.len());
+        let name_end =
+            body.find(|character: char| !(character.is_alphanumeric() || character == '_')).unwrap_or(body.len());
         let (name, rest) = body.split_at(name_end);
         let wants_help = matches!(rest.trim(), "--help" | "-h" | "-?" | "?");
         match name {
@@ -110,14 +111,20 @@ impl Magic {
             Magic::LaWrite(write) => write.run(engine),
             Magic::Workspace => workspace::workspace(engine),
             Magic::Frames => Ok(workspace::frames(engine)),
-            Magic::Use(what) => Err(MagicError::usage(format!("`%use {what}` stands on a line of its own in a notebook cell"))),
+            Magic::Use(what) => {
+                Err(MagicError::usage(format!("`%use {what}` stands on a line of its own in a notebook cell")))
+            }
             Magic::Help(topic) => help::help(topic),
         }
     }
 }
 
 fn no_arguments(rest: &str, name: &str) -> Result<(), MagicError> {
-    if rest.trim().is_empty() { Ok(()) } else { Err(MagicError::usage(format!("`%{name}` takes no arguments, not `{}`", rest.trim()))) }
+    if rest.trim().is_empty() {
+        Ok(())
+    } else {
+        Err(MagicError::usage(format!("`%{name}` takes no arguments, not `{}`", rest.trim())))
+    }
 }
 
 fn unknown_magic(name: &str) -> MagicError {

@@ -46,7 +46,9 @@ fn cell_magic(cell: &str) -> Option<(usize, usize)> {
         if trimmed.starts_with("%%") {
             return Some((number, offset + line.len() - trimmed.len()));
         }
-        let comment = trimmed.is_empty() || (trimmed.starts_with('#') && !trimmed.starts_with("#[") && !trimmed.starts_with("#!")) || trimmed.starts_with("//");
+        let comment = trimmed.is_empty()
+            || (trimmed.starts_with('#') && !trimmed.starts_with("#[") && !trimmed.starts_with("#!"))
+            || trimmed.starts_with("//");
         if !comment {
             return None;
         }
@@ -107,7 +109,9 @@ impl Scanner {
                 self.state = State::Code;
                 1
             }
-            State::RawText(hashes) if rest[0] == b'"' && rest[1..].iter().take(hashes).filter(|byte| **byte == b'#').count() == hashes => {
+            State::RawText(hashes)
+                if rest[0] == b'"' && rest[1..].iter().take(hashes).filter(|byte| **byte == b'#').count() == hashes =>
+            {
                 self.state = State::Code;
                 1 + hashes
             }
@@ -181,7 +185,13 @@ mod tests {
 
     #[test]
     fn a_percent_inside_rust_is_not_a_magic() {
-        for cell in ["let x = (7\n%kql);", "let s = \"\n%kql T\n\";", "/*\n%kql T\n*/", "let y = 7\n % 2;", "let r = r#\"\n%kql \" T\n\"#;"] {
+        for cell in [
+            "let x = (7\n%kql);",
+            "let s = \"\n%kql T\n\";",
+            "/*\n%kql T\n*/",
+            "let y = 7\n % 2;",
+            "let r = r#\"\n%kql \" T\n\"#;",
+        ] {
             assert_eq!(kinds(cell), [('r', 0, cell)], "{cell}");
         }
     }

@@ -29,7 +29,8 @@ pub(crate) fn words(line: &str) -> Result<Vec<String>, MagicError> {
 /// Takes `name <<` or `name<<` off the front of a magic's text.
 pub(crate) fn binding(text: &str) -> (Option<String>, &str) {
     let trimmed = text.trim_start();
-    let end = trimmed.find(|character: char| !(character.is_alphanumeric() || character == '_')).unwrap_or(trimmed.len());
+    let end =
+        trimmed.find(|character: char| !(character.is_alphanumeric() || character == '_')).unwrap_or(trimmed.len());
     let (name, rest) = trimmed.split_at(end);
     match rest.trim_start().strip_prefix("<<") {
         Some(rest) if is_identifier(name) => (Some(name.to_owned()), rest),

@@ -11,7 +11,9 @@ pub(crate) fn workspace(engine: &Engine) -> Result<Vec<Display>, MagicError> {
     for name in names {
         let schema = workspace.schema(&name).map_err(huntbook_engine::Error::from)?;
         let columns: Vec<String> = schema
-            .map(|schema| schema.columns.iter().map(|column| format!("{}:{}", column.name, column.column_type.name())).collect())
+            .map(|schema| {
+                schema.columns.iter().map(|column| format!("{}:{}", column.name, column.column_type.name())).collect()
+            })
             .unwrap_or_default();
         lines.push(format!("  {name} ({})", columns.join(", ")));
     }
@@ -24,6 +26,10 @@ pub(crate) fn workspace(engine: &Engine) -> Result<Vec<Display>, MagicError> {
 pub(crate) fn frames(engine: &Engine) -> Vec<Display> {
     let line = |(name, rows, columns): (String, usize, usize)| format!("{name}: {rows} rows × {columns} columns");
     let lines: Vec<String> = engine.names().into_iter().map(line).collect();
-    let text = if lines.is_empty() { "no named frames yet: `%kql NAME << QUERY` makes one".to_owned() } else { lines.join("\n") };
+    let text = if lines.is_empty() {
+        "no named frames yet: `%kql NAME << QUERY` makes one".to_owned()
+    } else {
+        lines.join("\n")
+    };
     vec![Display::new([("text/plain", text)])]
 }

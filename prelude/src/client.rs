@@ -42,7 +42,8 @@ pub(crate) fn tell(request: &Request) {
 }
 
 fn connect() -> Result<UnixStream> {
-    let variable = |name: &str| std::env::var(name).map_err(|_| lost(&format!("{name} is not set: this is not a huntbook cell")));
+    let variable =
+        |name: &str| std::env::var(name).map_err(|_| lost(&format!("{name} is not set: this is not a huntbook cell")));
     let token = variable(environment::TOKEN)?;
     let mut stream = UnixStream::connect(variable(environment::SOCKET)?).map_err(|error| lost(&error.to_string()))?;
     write_message(&mut stream, &Envelope { token }).map_err(|error| lost(&error.to_string()))?;

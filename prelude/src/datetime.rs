@@ -63,7 +63,14 @@ impl fmt::Display for Duration {
         let sign = if self.0 < 0 { "-" } else { "" };
         let total = self.0.unsigned_abs();
         let (seconds, nanos) = (total / 1_000_000_000, total % 1_000_000_000);
-        write!(f, "{sign}{}.{:02}:{:02}:{:02}", seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)?;
+        write!(
+            f,
+            "{sign}{}.{:02}:{:02}:{:02}",
+            seconds / 86_400,
+            seconds / 3600 % 24,
+            seconds / 60 % 60,
+            seconds % 60
+        )?;
         if nanos != 0 {
             write!(f, "{}", format!(".{nanos:09}").trim_end_matches('0'))?;
         }

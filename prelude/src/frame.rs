@@ -56,13 +56,15 @@ pub fn frame_of<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<Frame
 impl Frame {
     /// Makes a frame of whole columns.
     pub fn from_columns<'a>(columns: impl IntoIterator<Item = (&'a str, Box<dyn IntoColumn>)>) -> Result<Frame> {
-        let columns: Vec<_> = columns.into_iter().map(|(name, column)| (name.to_owned(), column.into_column())).collect();
+        let columns: Vec<_> =
+            columns.into_iter().map(|(name, column)| (name.to_owned(), column.into_column())).collect();
         Frame::upload(&columns)
     }
 
     fn upload(columns: &[(String, columns::Column)]) -> Result<Frame> {
         let path = transfer::transfer_path();
-        columns::write(&path, columns).map_err(|error| Error::new("ColumnError", format!("cannot hand the columns over: {error}")))?;
+        columns::write(&path, columns)
+            .map_err(|error| Error::new("ColumnError", format!("cannot hand the columns over: {error}")))?;
         let answer = client::call(&Request::Upload { path: path.clone() });
         let _ = std::fs::remove_file(path);
         Ok(Frame::from_info(Frame::expect_info(answer?)?))
@@ -77,7 +79,9 @@ impl Frame {
     pub(crate) fn expect_info(response: Response) -> Result<FrameInfo> {
         match response {
             Response::Frame(info) => Ok(info),
-            other => Err(Error::new("EngineError", format!("the engine answered {other:?} where a frame was expected"))),
+            other => {
+                Err(Error::new("EngineError", format!("the engine answered {other:?} where a frame was expected")))
+            }
         }
     }
 

@@ -39,7 +39,7 @@ pub use transfer::{FromColumn, IntoColumn};
 pub mod prelude {
     pub use crate::display::CellDisplay as _;
     pub use crate::{
-        AccessAnomaly, AccessAnomalyModel, Datetime, Duration, Expr, Frame, JoinKind, asc, blob, col, desc, display, frame,
-        frame_of, kql, la_write, len, lit, ndarray, plot, plotters, sample, serde_json, when,
+        AccessAnomaly, AccessAnomalyModel, Datetime, Duration, Expr, Frame, JoinKind, asc, blob, col, desc, display,
+        frame, frame_of, kql, la_write, len, lit, ndarray, plot, plotters, sample, serde_json, when,
     };
 }

@@ -61,7 +61,8 @@ fn install_panic_hook() {
         let on_cell_thread = CELL_THREAD.lock().is_ok_and(|thread| *thread == Some(current.id()));
         let location = info.location();
         if on_cell_thread {
-            let own = location.filter(|location| location.file().ends_with("src/lib.rs") && !location.file().contains("/registry/"));
+            let own = location
+                .filter(|location| location.file().ends_with("src/lib.rs") && !location.file().contains("/registry/"));
             let request = Request::Panicked {
                 message,
                 line: own.map(|location| location.line()),

@@ -71,7 +71,8 @@ impl<T: FromColumn> FromColumn for Option<T> {
 }
 
 pub(crate) fn column<T: FromColumn>(file: &ColumnFile, name: &str) -> Result<Vec<T>> {
-    let index = file.index_of(name).ok_or_else(|| Error::new("ColumnError", format!("no column `{name}` came back")))?;
+    let index =
+        file.index_of(name).ok_or_else(|| Error::new("ColumnError", format!("no column `{name}` came back")))?;
     let data_type = file.data_type(index);
     if !T::accepts(data_type) {
         let message = format!("column `{name}` is {data_type:?}, not {}", T::EXPECTED);
@@ -87,7 +88,8 @@ fn null_value(name: &str, row: usize) -> Error {
 
 /// One row as `T`.
 pub(crate) fn row<T: DeserializeOwned>(file: &ColumnFile, row: usize) -> Result<T> {
-    T::deserialize(RowDeserializer { file, row }).map_err(|error| Error::new("ColumnError", format!("row {row}: {error}")))
+    T::deserialize(RowDeserializer { file, row })
+        .map_err(|error| Error::new("ColumnError", format!("row {row}: {error}")))
 }
 
 /// The fields of a struct, asked of serde without a value; empty (all columns) for maps and the like.
@@ -190,7 +192,8 @@ impl<'de, 'a: 'de> Deserializer<'de> for CellDeserializer<'a> {
             DataType::Bool => visitor.visit_bool(file.bool(column, row).unwrap_or_default()),
             DataType::Float64 => visitor.visit_f64(file.float(column, row).unwrap_or_default()),
             DataType::String | DataType::Other => {
-                let text: StrDeserializer<'_, JsonError> = file.str(column, row).unwrap_or_default().into_deserializer();
+                let text: StrDeserializer<'_, JsonError> =
+                    file.str(column, row).unwrap_or_default().into_deserializer();
                 text.deserialize_any(visitor)
             }
             _ => visitor.visit_i64(file.int(column, row).unwrap_or_default()),
@@ -250,7 +253,8 @@ into_column! {
 /// Turns rows into columns. The type of a column is that of its first value that is not null; a value that does
 /// not fit is an error that names row and column.
 pub(crate) fn columns_of<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<Vec<(String, Column)>> {
-    let rows: Vec<Map<String, Value>> = with_types_kept(|| rows.into_iter().enumerate().map(object).collect::<Result<_>>())?;
+    let rows: Vec<Map<String, Value>> =
+        with_types_kept(|| rows.into_iter().enumerate().map(object).collect::<Result<_>>())?;
     let mut names: Vec<String> = Vec::new();
     for row in &rows {
         for name in row.keys() {
@@ -266,7 +270,8 @@ fn object<T: Serialize>((index, row): (usize, T)) -> Result<Map<String, Value>> 
     match serde_json::to_value(row) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(other) => {
-            let message = format!("row {index} is {other}: frame_of takes structs or maps, whose fields become columns");
+            let message =
+                format!("row {index} is {other}: frame_of takes structs or maps, whose fields become columns");
             Err(Error::new("ColumnError", message))
         }
         Err(error) => Err(Error::new("ColumnError", format!("row {index}: {error}"))),
@@ -279,7 +284,10 @@ fn column_of(rows: &[Map<String, Value>], name: &str) -> Result<Column> {
         return Ok(Column::String(vec![None; rows.len()]));
     };
     let mismatch = |row: usize, value: &Value| {
-        Error::new("ColumnError", format!("column `{name}`: row {row} is {value}, of another type than the rows before"))
+        Error::new(
+            "ColumnError",
+            format!("column `{name}`: row {row} is {value}, of another type than the rows before"),
+        )
     };
     let collect_ints = |data_type: DataType, key: &str| -> Result<Column> {
         let ints = values().enumerate().map(|(row, value)| match value {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import jupyter_kernel_test
 
+from harness import PATIENCE
+
 
 class HuntbookKernel(jupyter_kernel_test.KernelTests):
     kernel_name = "huntbook"
@@ -17,3 +19,9 @@ class HuntbookKernel(jupyter_kernel_test.KernelTests):
     code_generate_error = 'panic!("boom");'
     code_execute_result = [{"code": "6 * 7", "result": "42"}]
     code_display_data = [{"code": 'display::html("<b>x</b>");', "mime": "text/html"}]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        # These tests wait 15 s for a reply: on a busy machine Rust takes longer to warm up.
+        cls.kc.execute_interactive("0", timeout=PATIENCE, output_hook=lambda _: None)

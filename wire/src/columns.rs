@@ -60,7 +60,8 @@ pub fn write(path: &Path, columns: &[(String, Column)]) -> io::Result<()> {
         let message = format!("column `{name}` has {} rows, the first has {rows}", column.len());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
-    let header = Header { rows, columns: columns.iter().map(|(name, column)| (name.clone(), column.data_type())).collect() };
+    let header =
+        Header { rows, columns: columns.iter().map(|(name, column)| (name.clone(), column.data_type())).collect() };
     let mut out = Aligned { inner: BufWriter::new(create_private(path)?), written: 0 };
     let header = serde_json::to_vec(&header)?;
     out.bytes(&(header.len() as u64).to_le_bytes())?;
@@ -196,7 +197,8 @@ impl ColumnFile {
     /// `None` when null or when the column does not hold integers.
     pub fn int(&self, column: usize, row: usize) -> Option<i64> {
         let mapped = &self.columns[column];
-        let integral = !matches!(mapped.data_type, DataType::Bool | DataType::Float64 | DataType::String | DataType::Other);
+        let integral =
+            !matches!(mapped.data_type, DataType::Bool | DataType::Float64 | DataType::String | DataType::Other);
         (integral && self.is_valid(column, row)).then(|| i64::from_le_bytes(self.eight(mapped.values + 8 * row)))
     }
 
@@ -239,7 +241,13 @@ impl ColumnFile {
 }
 
 impl MappedColumn {
-    fn locate(map: &Mmap, name: String, data_type: DataType, rows: usize, offset: &mut usize) -> io::Result<MappedColumn> {
+    fn locate(
+        map: &Mmap,
+        name: String,
+        data_type: DataType,
+        rows: usize,
+        offset: &mut usize,
+    ) -> io::Result<MappedColumn> {
         let mut take = |bytes: Option<usize>| -> io::Result<usize> {
             let start = offset.next_multiple_of(8);
             let end = bytes.and_then(|bytes| start.checked_add(bytes)).ok_or_else(cut_short)?;

@@ -17,36 +17,82 @@ pub struct Envelope {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     /// The frame bound to a name now.
-    Resolve { name: String },
+    Resolve {
+        name: String,
+    },
     /// Runs the plan and keeps the rows as a new frame.
-    Collect { plan: Plan },
+    Collect {
+        plan: Plan,
+    },
     /// Runs the plan and displays its rows.
-    Show { plan: Plan, limit: Option<usize> },
+    Show {
+        plan: Plan,
+        limit: Option<usize>,
+    },
     /// Column names and types of the plan, without running it where polars can tell.
-    Schema { plan: Plan },
+    Schema {
+        plan: Plan,
+    },
     /// Runs the plan and writes these columns (all when empty) to a column file.
-    Columns { plan: Plan, names: Vec<String> },
+    Columns {
+        plan: Plan,
+        names: Vec<String>,
+    },
     /// Takes a column file that the cell wrote.
-    Upload { path: PathBuf },
+    Upload {
+        path: PathBuf,
+    },
     /// Runs the plan and writes it as an Arrow IPC file, for the polars bridge.
-    ExportIpc { plan: Plan },
+    ExportIpc {
+        plan: Plan,
+    },
     /// Takes an Arrow IPC file, from the polars bridge.
-    ImportIpc { path: PathBuf },
+    ImportIpc {
+        path: PathBuf,
+    },
     /// Binds the plan's rows to a name, so that a query can use it as a table.
-    Bind { name: String, plan: Plan },
+    Bind {
+        name: String,
+        plan: Plan,
+    },
     /// Binds a scalar, for `${name}` in a query.
-    BindScalar { name: String, value: Literal },
+    BindScalar {
+        name: String,
+        value: Literal,
+    },
     /// Runs a KQL query over the workspace and the named frames.
-    Kql { query: String },
+    Kql {
+        query: String,
+    },
     /// Appends the plan's rows to a custom table of the workspace.
-    LaWrite { plan: Plan, table: String },
+    LaWrite {
+        plan: Plan,
+        table: String,
+    },
     /// Reads a file or folder of files into a frame.
-    BlobRead { location: String, format: Option<SourceFormat> },
+    BlobRead {
+        location: String,
+        format: Option<SourceFormat>,
+    },
     /// Generated accesses: `training`, `intra_test` or `inter_test`.
-    SampleAccesses { set: String, ratio: Option<String>, seed: u64 },
-    FitAccessAnomaly { plan: Plan, parameters: AccessAnomalyParameters },
-    ScoreAccessAnomaly { model: u64, plan: Plan, output: String },
-    Chart { plan: Plan, spec: ChartSpec },
+    SampleAccesses {
+        set: String,
+        ratio: Option<String>,
+        seed: u64,
+    },
+    FitAccessAnomaly {
+        plan: Plan,
+        parameters: AccessAnomalyParameters,
+    },
+    ScoreAccessAnomaly {
+        model: u64,
+        plan: Plan,
+        output: String,
+    },
+    Chart {
+        plan: Plan,
+        spec: ChartSpec,
+    },
     /// A display from user code: a MIME bundle.
     Display {
         data: BTreeMap<String, Value>,
@@ -55,13 +101,23 @@ pub enum Request {
         update: bool,
     },
     /// The value of the cell's trailing expression.
-    Result { data: BTreeMap<String, Value> },
+    Result {
+        data: BTreeMap<String, Value>,
+    },
     /// User code panicked on the cell's own thread.
-    Panicked { message: String, line: Option<u32>, column: Option<u32> },
+    Panicked {
+        message: String,
+        line: Option<u32>,
+        column: Option<u32>,
+    },
     /// A `?` at the top level of the cell met an error.
-    QuestionMark { message: String },
+    QuestionMark {
+        message: String,
+    },
     /// The cell no longer holds these frames.
-    Release { frames: Vec<u64> },
+    Release {
+        frames: Vec<u64>,
+    },
 }
 
 /// The engine's answer. Every request gets exactly one, except [`Request::Release`], which gets none.

@@ -7,7 +7,9 @@ use crate::Expr;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Plan {
     /// A frame the engine holds, by id. Ids are never reused, so a handle always means the rows it was made from.
-    Frame { id: u64 },
+    Frame {
+        id: u64,
+    },
     Filter {
         input: Box<Plan>,
         predicate: Expr,
@@ -63,7 +65,9 @@ pub enum Plan {
         columns: Vec<String>,
     },
     /// Rows of each input below one another; columns matched by name.
-    Concat { inputs: Vec<Plan> },
+    Concat {
+        inputs: Vec<Plan>,
+    },
     /// KQL operators applied to the input: `where score > 1 | top 20 by score`.
     Kql {
         input: Box<Plan>,

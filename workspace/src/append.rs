@@ -86,7 +86,10 @@ fn conform(rows: DataFrame, schema: &TableSchema) -> Result<DataFrame, Workspace
         .filter_map(|name| schema.column(name).map(|column| (name, column.column_type.data_type())))
         .map(|(name, data_type)| col(name.clone()).strict_cast(data_type))
         .collect();
-    rows.lazy().select(casts).collect().map_err(|error| WorkspaceError::Write { path: PathBuf::new(), why: error.to_string() })
+    rows.lazy()
+        .select(casts)
+        .collect()
+        .map_err(|error| WorkspaceError::Write { path: PathBuf::new(), why: error.to_string() })
 }
 
 fn write_segment(folder: &Path, mut rows: DataFrame) -> Result<(), WorkspaceError> {
@@ -105,7 +108,9 @@ fn write_segment(folder: &Path, mut rows: DataFrame) -> Result<(), WorkspaceErro
 fn write_parquet(path: &Path, rows: &mut DataFrame) -> Result<(), WorkspaceError> {
     let file = File::create_new(path).map_err(|error| WorkspaceError::io("write", path, error))?;
     let sync = file.try_clone().map_err(|error| WorkspaceError::io("write", path, error))?;
-    ParquetWriter::new(file).finish(rows).map_err(|error| WorkspaceError::Write { path: path.to_owned(), why: error.to_string() })?;
+    ParquetWriter::new(file)
+        .finish(rows)
+        .map_err(|error| WorkspaceError::Write { path: path.to_owned(), why: error.to_string() })?;
     sync.sync_all().map_err(|error| WorkspaceError::io("write", path, error))
 }
 

@@ -13,9 +13,13 @@ pub enum WorkspaceError {
     Schema { path: PathBuf, why: String },
     #[error("segment {} of table `{table}` cannot be read: {why}. The other {intact} segment(s) are intact; move this file out of the folder to query them without its rows", path.display())]
     Segment { table: String, path: PathBuf, why: String, intact: usize },
-    #[error("column `{column}` of table `{table}` is {have}, the new rows have {new}: nothing was written. Convert the column, or write it under another name")]
+    #[error(
+        "column `{column}` of table `{table}` is {have}, the new rows have {new}: nothing was written. Convert the column, or write it under another name"
+    )]
     ColumnType { table: String, column: String, have: String, new: String },
-    #[error("column `{column}` has type {data_type}, which a workspace table cannot hold: nothing was written. Convert it to text first")]
+    #[error(
+        "column `{column}` has type {data_type}, which a workspace table cannot hold: nothing was written. Convert it to text first"
+    )]
     Unsupported { column: String, data_type: String },
     #[error("another process ({holder}) has been writing to {} for {seconds} s: nothing was written. Try again when it has ended", folder.display())]
     Locked { folder: PathBuf, holder: String, seconds: u64 },

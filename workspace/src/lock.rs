@@ -23,7 +23,8 @@ impl WriteLock {
     fn acquire_within(folder: &Path, patience: Duration) -> Result<WriteLock, WorkspaceError> {
         let path = folder.join(".lock");
         let fail = |error| WorkspaceError::io("lock", &path, error);
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(fail)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(fail)?;
         let began = Instant::now();
         loop {
             match file.try_lock() {
@@ -40,7 +41,10 @@ impl WriteLock {
             }
         }
         // Who holds it is only for the message of whoever waits in vain: a full disk must not stop us here.
-        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "process {}", std::process::id()));
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "process {}", std::process::id()));
         Ok(WriteLock { _file: file })
     }
 }

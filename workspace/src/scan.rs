@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
-use crate::schema::{self, TableSchema};
 use crate::WorkspaceError;
+use crate::schema::{self, TableSchema};
 
 /// Finished segments in the order they were appended.
 pub(crate) fn segments(folder: &Path) -> Result<Vec<PathBuf>, WorkspaceError> {
@@ -25,7 +25,8 @@ pub(crate) fn scan(folder: &Path, table: &str) -> Result<Option<LazyFrame>, Work
     let Some(schema) = schema::read(folder)? else { return Ok(None) };
     let segments = segments(folder)?;
     check(&segments, table)?;
-    let frames: Vec<LazyFrame> = segments.iter().map(|segment| scan_segment(segment, &schema, table)).collect::<Result<_, _>>()?;
+    let frames: Vec<LazyFrame> =
+        segments.iter().map(|segment| scan_segment(segment, &schema, table)).collect::<Result<_, _>>()?;
     if frames.is_empty() {
         return Ok(Some(DataFrame::empty_with_schema(&schema.to_polars()).lazy()));
     }

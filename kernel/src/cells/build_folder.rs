@@ -57,9 +57,11 @@ impl Template {
         fs::create_dir_all(cache.join(".cargo")).with_context(|| format!("cannot make {}", cache.display()))?;
         write_if_changed(&cache.join(".cargo/config.toml"), CARGO_CONFIG)?;
         pin_toolchain(&cache)?;
-        let compiler = compiler_version(&cache)?;
+        let compiler = compiler_version()?;
         let mut hash = Sha256::new();
-        for (name, text) in SOURCES.iter().chain([&("Cargo.lock", LOCK), &("config", CARGO_CONFIG), &("rustc", compiler.as_str())]) {
+        for (name, text) in
+            SOURCES.iter().chain([&("Cargo.lock", LOCK), &("config", CARGO_CONFIG), &("rustc", compiler.as_str())])
+        {
             hash.update(name.as_bytes());
             hash.update(text.as_bytes());
         }
@@ -154,32 +156,50 @@ debug = false
 ";
 
 fn pin_toolchain(cache: &Path) -> io::Result<()> {
-    let installed = Command::new("rustup").args(["run", TOOLCHAIN, "rustc", "--version"]).env_remove("RUSTUP_TOOLCHAIN").output();
+    let installed =
+        Command::new("rustup").args(["run", TOOLCHAIN, "rustc", "--version"]).env_remove("RUSTUP_TOOLCHAIN").output();
     if installed.is_ok_and(|output| output.status.success()) {
         write_if_changed(&cache.join("rust-toolchain.toml"), &format!("[toolchain]\nchannel = \"{TOOLCHAIN}\"\n"))?;
     }
     Ok(())
 }
 
-fn compiler_version(folder: &Path) -> anyhow::Result<String> {
-    let run = |arguments: &[&str]| -> anyhow::Result<String> {
-        let output = Command::new("rustc").args(arguments).current_dir(folder).env_remove("RUSTUP_TOOLCHAIN").output().context(
-            "Rust cells need the Rust toolchain, and `rustc` is not on the PATH: install it from https://rustup.rs",
-        )?;
-        if !output.status.success() {
-            bail!("`rustc` does not work: {}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    let version = run(&["-vV"])?;
-    let sysroot = run(&["--print", "sysroot"])?;
-    if !Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library").exists() {
+/// What `rustc` says in the cache folder, where the toolchain is pinned.
+fn ask_compiler(arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = Command::new("rustc");
+    let output = command.args(arguments).current_dir(paths::cache()).env_remove("RUSTUP_TOOLCHAIN").output().context(
+        "Rust cells need the Rust toolchain, and `rustc` is not on the PATH: install it from https://rustup.rs",
+    )?;
+    if !output.status.success() {
+        bail!("`rustc` does not work: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn compiler_version() -> anyhow::Result<String> {
+    let version = ask_compiler(&["-vV"])?;
+    if !sysroot()?.join("lib/rustlib/src/rust/library").exists() {
         bail!(
             "Rust cells need the standard library's sources, to know the types of variables. Run:\n  \
              rustup component add rust-src --toolchain {TOOLCHAIN}"
         );
     }
     Ok(version)
+}
+
+fn sysroot() -> anyhow::Result<PathBuf> {
+    ask_compiler(&["--print", "sysroot"]).map(PathBuf::from)
+}
+
+/// The standard library that all cells share.
+pub(crate) fn standard_library() -> anyhow::Result<PathBuf> {
+    let folder = ask_compiler(&["--print", "target-libdir"]).map(PathBuf::from)?;
+    let is_std = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("libstd-") && (name.ends_with(".so") || name.ends_with(".dylib"))
+    };
+    let found = fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).find(is_std);
+    found.with_context(|| format!("no shared standard library in {}", folder.display()))
 }
 
 fn write_if_changed(path: &Path, text: &str) -> io::Result<()> {
@@ -192,7 +212,8 @@ fn write_if_changed(path: &Path, text: &str) -> io::Result<()> {
 
 /// Files of the cells themselves, which every kernel compiles for itself.
 fn is_cell_artefact(name: &str) -> bool {
-    ["ctx-", "libctx", "ctx.", "libcode_", "code_"].iter().any(|prefix| name.starts_with(prefix)) || name == "incremental"
+    ["ctx-", "libctx", "ctx.", "libcode_", "code_"].iter().any(|prefix| name.starts_with(prefix))
+        || name == "incremental"
 }
 
 /// Takes out what belongs to the template's own cells.
@@ -233,7 +254,9 @@ fn clone_tree(from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
         if existing == Existing::Keep && target.exists() {
             continue;
         }
-        let library = source.extension().is_some_and(|extension| extension == "rlib" || extension == "rmeta" || extension == "so");
+        let library = source
+            .extension()
+            .is_some_and(|extension| extension == "rlib" || extension == "rmeta" || extension == "so");
         if library && fs::hard_link(&source, &target).is_ok() {
             continue;
         }

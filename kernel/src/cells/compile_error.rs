@@ -41,7 +41,10 @@ fn one(error: &CompilationError, lines: &[&str], lines_before: usize) -> String 
     for spanned in error.spanned_messages() {
         let Some(span) = &spanned.span else { continue };
         // Lines are counted from 1; those in front of the user's are ours.
-        let Some(line) = span.start_line.checked_sub(lines_before).filter(|line| (1..=lines.len()).contains(line)) else { continue };
+        let Some(line) = span.start_line.checked_sub(lines_before).filter(|line| (1..=lines.len()).contains(line))
+        else {
+            continue;
+        };
         let text = lines[line - 1];
         let number = line.to_string();
         let gutter = " ".repeat(number.len());

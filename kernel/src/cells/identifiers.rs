@@ -12,7 +12,8 @@ fn words(code: &str) -> Vec<(usize, &str)> {
         } else if bytes[index] == b'"' {
             index += 1 + string_end(&bytes[index + 1..]);
         } else if bytes[index].is_ascii_alphabetic() || bytes[index] == b'_' {
-            let end = rest.find(|character: char| !(character.is_alphanumeric() || character == '_')).unwrap_or(rest.len());
+            let end =
+                rest.find(|character: char| !(character.is_alphanumeric() || character == '_')).unwrap_or(rest.len());
             words.push((index, &rest[..end]));
             index += end;
         } else {
@@ -46,7 +47,8 @@ pub(crate) fn mentioned(code: &str, name: &str) -> bool {
 pub(crate) fn assigned(code: &str, name: &str) -> bool {
     words(code).into_iter().any(|(start, word)| {
         let (before, after) = (code[..start].trim_end(), code[start + word.len()..].trim_start());
-        let defined = before.ends_with("let") || before.ends_with("mut") || before.ends_with(['(', ',']) && code.contains("let");
+        let defined =
+            before.ends_with("let") || before.ends_with("mut") || before.ends_with(['(', ',']) && code.contains("let");
         let written = after.starts_with('=') && !after.starts_with("==") && !after.starts_with("=>");
         word == name && (defined || written)
     })

@@ -61,10 +61,12 @@ impl RustCells {
         std::env::set_current_dir(folder)?;
         let mut command = std::process::Command::new(std::env::current_exe()?);
         command.current_dir(cells_folder).env_remove("EVCXR_TMPDIR");
+        command.env(crate::cell_process::STANDARD_LIBRARY, build_folder::standard_library()?);
         if let Some(hub) = &hub {
             hub.equip(&mut command);
         }
-        let (mut context, _outputs) = EvalContext::with_subprocess_command(command).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let (mut context, _outputs) =
+            EvalContext::with_subprocess_command(command).map_err(|error| anyhow::anyhow!("{error}"))?;
         tracing::debug!("evcxr started");
         // evcxr has just built a cell without dependencies, which empties the lock file.
         build_folder::write_lock(folder)?;
@@ -92,11 +94,12 @@ impl RustCells {
     pub(crate) fn use_polars(&mut self) -> Result<(), CellError> {
         let template = Template::locate().map_err(|error| CellError::new("RustError", format!("{error:#}")))?;
         let folder = build_folder::folder();
-        let dependency = format!(":dep huntbook-polars = {{ path = {:?} }}", template.polars_bridge().to_string_lossy());
-        let added = build_folder::write_lock(&folder).map_err(Error::from).and_then(|()| self.context.execute(&dependency));
-        let ready = added.and_then(|_| {
-            self.context.execute("use huntbook_polars::{PolarsFrame as _, from_polars, polars};")
-        });
+        let dependency =
+            format!(":dep huntbook-polars = {{ path = {:?} }}", template.polars_bridge().to_string_lossy());
+        let added =
+            build_folder::write_lock(&folder).map_err(Error::from).and_then(|()| self.context.execute(&dependency));
+        let ready =
+            added.and_then(|_| self.context.execute("use huntbook_polars::{PolarsFrame as _, from_polars, polars};"));
         ready.map_err(|error| CellError::new("RustError", compile_error::plain(&error)))?;
         if let Err(error) = template.adopt(&folder) {
             tracing::warn!("the built polars is not kept for the next kernel: {error}");
@@ -110,8 +113,11 @@ impl RustCells {
 
     /// Names and types of the variables that cells have left.
     pub(crate) fn variables(&self) -> Vec<(String, String)> {
-        let mut variables: Vec<_> =
-            self.context.variables_and_types().map(|(name, type_name)| (name.to_owned(), type_name.to_owned())).collect();
+        let mut variables: Vec<_> = self
+            .context
+            .variables_and_types()
+            .map(|(name, type_name)| (name.to_owned(), type_name.to_owned()))
+            .collect();
         variables.sort();
         variables
     }
@@ -153,12 +159,20 @@ impl RustCells {
         let name = command.split_whitespace().next().unwrap_or_default();
         // `:quit` would end the kernel process itself.
         if matches!(name, ":quit" | ":clear" | ":load_config" | ":time_passes") {
-            return Err(CellError::new("MagicError", format!("`{name}` is not available in notebooks: restart the kernel instead")));
+            return Err(CellError::new(
+                "MagicError",
+                format!("`{name}` is not available in notebooks: restart the kernel instead"),
+            ));
         }
         match self.context.execute(command) {
             Ok(outputs) => {
-                if let (Some(hub), Some(text)) = (&self.hub, outputs.get("text/plain").filter(|text| !text.trim().is_empty())) {
-                    hub.emit(crate::output::Output::Display(huntbook_engine::Display::new([("text/plain", text.to_owned())])));
+                if let (Some(hub), Some(text)) =
+                    (&self.hub, outputs.get("text/plain").filter(|text| !text.trim().is_empty()))
+                {
+                    hub.emit(crate::output::Output::Display(huntbook_engine::Display::new([(
+                        "text/plain",
+                        text.to_owned(),
+                    )])));
                 }
                 Ok(())
             }
@@ -236,7 +250,8 @@ mod tests {
 
     #[test]
     fn a_lost_process_names_what_was_lost() {
-        let error = process_ended("Subprocess terminated with status: signal: 9 (SIGKILL)", &[("a".into(), "i32".into())]);
+        let error =
+            process_ended("Subprocess terminated with status: signal: 9 (SIGKILL)", &[("a".into(), "i32".into())]);
         assert!(error.value.contains("signal 9 (SIGKILL)") && error.value.contains("lost: a"), "{}", error.value);
     }
 }

@@ -4,7 +4,11 @@
 pub(crate) fn status(code: &str) -> &'static str {
     let trimmed = code.trim_start();
     if trimmed.starts_with("%%") {
-        return if code.contains('\n') && code.ends_with("\n\n") || !trimmed.starts_with("%%kql") { "complete" } else { "incomplete" };
+        return if code.contains('\n') && code.ends_with("\n\n") || !trimmed.starts_with("%%kql") {
+            "complete"
+        } else {
+            "incomplete"
+        };
     }
     if trimmed.starts_with('%') || trimmed.is_empty() {
         return "complete";
@@ -104,7 +108,17 @@ mod tests {
         for code in ["fn f() {", "let x = vec![1,", "let s = \"abc", "/* x", "let r = r#\"a\"", "%%kql\nT"] {
             assert_eq!(status(code), "incomplete", "{code}");
         }
-        for code in ["1", "let c = '{';", "let c = '\\'';", "// {", "\"}\"", "fn f<'a>(x: &'a str) {}", "%kql T | take 1", "", "%%kql\nT\n\n"] {
+        for code in [
+            "1",
+            "let c = '{';",
+            "let c = '\\'';",
+            "// {",
+            "\"}\"",
+            "fn f<'a>(x: &'a str) {}",
+            "%kql T | take 1",
+            "",
+            "%%kql\nT\n\n",
+        ] {
             assert_eq!(status(code), "complete", "{code}");
         }
         assert_eq!(status("fn }"), "invalid");

@@ -122,7 +122,8 @@ impl Sink for Publisher {
         let (kind, content): (&str, Value) = match output {
             Output::Stream { stream, text } => ("stream", json!({"name": stream.name(), "text": text})),
             Output::Display(display) if display.is_result => {
-                let content = json!({"execution_count": self.count, "data": display.data, "metadata": display.metadata});
+                let content =
+                    json!({"execution_count": self.count, "data": display.data, "metadata": display.metadata});
                 ("execute_result", content)
             }
             Output::Display(display) => {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use jupyter_protocol::{ConnectionInfo, JupyterMessage, JupyterMessageContent};
 use jupyter_zmq_client::{
-    KernelHeartbeatConnection, KernelIoPubXPubConnection, RouterRecvConnection, RouterSendConnection, SubscriptionEvent,
-    create_kernel_control_connection, create_kernel_heartbeat_connection, create_kernel_iopub_xpub_connection,
-    create_kernel_shell_connection, create_kernel_stdin_connection,
+    KernelHeartbeatConnection, KernelIoPubXPubConnection, RouterRecvConnection, RouterSendConnection,
+    SubscriptionEvent, create_kernel_control_connection, create_kernel_heartbeat_connection,
+    create_kernel_iopub_xpub_connection, create_kernel_shell_connection, create_kernel_stdin_connection,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -42,7 +42,8 @@ async fn run(connection: ConnectionInfo, options: &Options) -> anyhow::Result<()
     let shell = create_kernel_shell_connection(&connection, &id).await.context("cannot open the shell socket")?;
     let control = create_kernel_control_connection(&connection, &id).await.context("cannot open the control socket")?;
     let stdin = create_kernel_stdin_connection(&connection, &id).await.context("cannot open the stdin socket")?;
-    let heartbeat = create_kernel_heartbeat_connection(&connection).await.context("cannot open the heartbeat socket")?;
+    let heartbeat =
+        create_kernel_heartbeat_connection(&connection).await.context("cannot open the heartbeat socket")?;
 
     let (shell_send, shell_receive) = shell.split();
     let (control_send, control_receive) = control.split();
@@ -180,7 +181,9 @@ impl Channel {
                 Some(("inspect_reply", json!({"status": "ok", "found": false, "data": {}, "metadata": {}})))
             }
             JupyterMessageContent::HistoryRequest(_) => Some(("history_reply", json!({"status": "ok", "history": []}))),
-            JupyterMessageContent::CommInfoRequest(_) => Some(("comm_info_reply", json!({"status": "ok", "comms": {}}))),
+            JupyterMessageContent::CommInfoRequest(_) => {
+                Some(("comm_info_reply", json!({"status": "ok", "comms": {}})))
+            }
             JupyterMessageContent::CommOpen(open) => {
                 let close = json!({"comm_id": open.comm_id, "data": {}});
                 self.outbox.publish(message("comm_close", close, Some(request)));

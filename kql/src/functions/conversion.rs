@@ -88,7 +88,7 @@ pub(crate) fn real_text(value: f64) -> String {
         return if value > 0.0 { "Infinity" } else { "-Infinity" }.into();
     }
     let size = value.abs();
-    if size != 0.0 && !(1e-5..1e15).contains(&size) {
+    if size != 0.0 && !(1e-4..1e15).contains(&size) {
         let scientific = format!("{value:E}");
         let (digits, exponent) = scientific.split_once('E').unwrap_or((&scientific, "0"));
         let exponent: i32 = exponent.parse().unwrap_or(0);

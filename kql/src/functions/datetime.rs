@@ -220,8 +220,7 @@ fn part(a: &Arguments) -> Result<RowFunction, String> {
                 Part::Minute => date.time / MINUTE % 60,
                 Part::Second => date.time / SECOND % 60,
                 Part::Millisecond => date.time % SECOND / MILLISECOND,
-                // The real engine counts these from the start of the minute.
-                Part::Microsecond => date.time % MINUTE / MICROSECOND,
+                Part::Microsecond => date.time % SECOND / MICROSECOND,
                 Part::Nanosecond => date.time % SECOND * 100,
             })
         })

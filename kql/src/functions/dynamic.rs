@@ -132,7 +132,7 @@ fn parsed_text(text: &str) -> Value {
 }
 
 fn bag_pack(a: &Arguments) -> Result<RowFunction, String> {
-    if a.types.len() % 2 != 0 {
+    if !a.types.len().is_multiple_of(2) {
         return Err("keys and values come in pairs".into());
     }
     let types = a.types.clone();

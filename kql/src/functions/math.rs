@@ -105,7 +105,7 @@ fn real(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {
 
 /// Outside -1..1 the result is null, not NaN.
 fn within_one(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {
-    cell.real().filter(|x| !(x.abs() > 1.0)).map(function).into()
+    cell.real().filter(|x| x.is_nan() || x.abs() <= 1.0).map(function).into()
 }
 
 fn two(c: &[Cell<'_>], function: impl Fn(f64, f64) -> f64) -> Value {
@@ -156,7 +156,7 @@ fn extreme(types: &[KqlType], largest: bool) -> Result<RowFunction, String> {
     if !comparable {
         return Err("the arguments must all be numbers, all datetimes or all timespans".into());
     }
-    let as_real = types.iter().any(|t| *t == KqlType::Real);
+    let as_real = types.contains(&KqlType::Real);
     rule(move |c| {
         if as_real {
             return c.iter().filter_map(Cell::real).reduce(|x, y| if (y > x) == largest { y } else { x }).into();

@@ -60,7 +60,7 @@ impl Kind {
     }
 
     /// The type a dynamic argument is converted to before the call, if any.
-    pub(crate) fn from_dynamic(self) -> Option<KqlType> {
+    pub(crate) fn wanted_of_dynamic(self) -> Option<KqlType> {
         match self {
             Kind::Any | Kind::Dynamic => None,
             Kind::Text => Some(KqlType::String),

@@ -131,7 +131,7 @@ fn split(c: &[Cell<'_>]) -> Value {
 }
 
 fn trim(a: &Arguments, start: bool, end: bool) -> Result<RowFunction, String> {
-    let constant = a.constant_text(0).map(|text| anchored(text)).transpose()?;
+    let constant = a.constant_text(0).map(anchored).transpose()?;
     rule(move |c| {
         let text = c[1].text();
         let built = if constant.is_none() { anchored(c[0].text()).ok() } else { None };

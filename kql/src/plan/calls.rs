@@ -147,7 +147,7 @@ impl Binder<'_> {
     fn checked(&self, kind: Kind, name: &Name, argument: &Ast, scope: &Scope) -> Bound<Typed> {
         let value = self.scalar(argument, scope)?;
         if value.kql_type == KqlType::Dynamic
-            && let Some(wanted) = kind.from_dynamic()
+            && let Some(wanted) = kind.wanted_of_dynamic()
         {
             return Ok(value.converted(wanted));
         }
@@ -170,7 +170,7 @@ impl Binder<'_> {
     }
 
     fn case(&self, name: &Name, arguments: &[Argument], scope: &Scope) -> Bound<Typed> {
-        if arguments.len() < 3 || arguments.len() % 2 == 0 {
+        if arguments.len() < 3 || arguments.len().is_multiple_of(2) {
             return Err(Diagnostic::new(
                 codes::ARGUMENTS,
                 name.span.clone(),

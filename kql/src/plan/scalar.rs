@@ -189,7 +189,7 @@ impl Binder<'_> {
                     self.comparable_items(op, &value, kql_type, value_span)?;
                     constants.extend(values.into_iter().map(|value| (value, kql_type)));
                 }
-                Item::Computed(item) => computed.push(item),
+                Item::Computed(item) => computed.push(*item),
             }
         }
         match op {
@@ -238,7 +238,7 @@ impl Binder<'_> {
                     _ => Item::Values(vec![constant.clone()], KqlType::Dynamic),
                 }),
                 Some(constant) => Ok(Item::Values(vec![constant.clone()], value.kql_type)),
-                None => Ok(Item::Computed(value)),
+                None => Ok(Item::Computed(Box::new(value))),
             },
         }
     }
@@ -404,7 +404,7 @@ impl Binder<'_> {
 
 enum Item {
     Values(Vec<Value>, KqlType),
-    Computed(Typed),
+    Computed(Box<Typed>),
 }
 
 /// The lower-cased terms of a needle cell; arrays give several.

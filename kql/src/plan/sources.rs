@@ -69,7 +69,7 @@ impl Binder<'_> {
                 return Err(duplicate(name));
             }
         }
-        if columns.is_empty() || values.len() % columns.len() != 0 {
+        if columns.is_empty() || !values.len().is_multiple_of(columns.len()) {
             let message = format!("{} value(s) do not fill rows of {} column(s)", values.len(), columns.len());
             return Err(Diagnostic::new(codes::VALUE, span.clone(), message));
         }

@@ -18,7 +18,9 @@ pub trait PolarsFrame {
 impl PolarsFrame for Frame {
     fn polars(&self) -> Result<DataFrame> {
         let path = huntbook::rt::export_ipc(self)?;
-        let read = File::open(&path).map_err(polars::prelude::PolarsError::from).and_then(|file| IpcReader::new(file).finish());
+        let read = File::open(&path)
+            .map_err(polars::prelude::PolarsError::from)
+            .and_then(|file| IpcReader::new(file).finish());
         let _ = std::fs::remove_file(&path);
         read.map_err(|error| huntbook::rt::error("PolarsError", error.to_string()))
     }
