@@ -13,8 +13,12 @@ impl Engine {
         let query = query.to_owned();
         self.cancel.run(move || {
             let options = QueryOptions { piped_input, ..QueryOptions::default() };
-            let failed = |error: huntbook_kql::QueryError| crate::Error::new("KqlError", error.render(&query));
-            let result = huntbook_kql::execute(&query, &catalog, &options).map_err(failed)?;
+            let result = huntbook_kql::execute(&query, &catalog, &options).map_err(|error| {
+                // A query that was right but could not read its rows: say which file is damaged.
+                let damaged =
+                    matches!(error, huntbook_kql::QueryError::Execution(_)).then(|| catalog.damage(&query)).flatten();
+                damaged.unwrap_or_else(|| crate::Error::new("KqlError", error.render(&query)))
+            })?;
             Ok(QueryAnswer {
                 frame: Arc::new(result.frame),
                 types: result.schema.iter().map(|column| column.kql_type.to_string()).collect(),
@@ -53,6 +57,15 @@ impl EngineCatalog {
             scalars: state.scalars.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             workspace: engine.workspace.clone(),
         }
+    }
+}
+
+impl EngineCatalog {
+    /// The damaged segment among the tables that a query reads.
+    fn damage(&self, query: &str) -> Option<crate::Error> {
+        let tables = huntbook_kql::tables_mentioned(query);
+        let stored = |table: &&String| self.workspace.schema(table).is_ok_and(|schema| schema.is_some());
+        tables.iter().filter(stored).find_map(|table| self.workspace.verify(table).err()).map(crate::Error::from)
     }
 }
 

@@ -50,12 +50,17 @@ impl Notebook {
 
     /// Puts a code cell after another one, as papermill does with injected parameters.
     pub(crate) fn insert_parameters(&mut self, after: usize, code: &str) {
-        let cell = json!({
-            "cell_type": "code", "id": "injected-parameters", "execution_count": null, "outputs": [],
-            "metadata": {"tags": ["injected-parameters"]}, "source": lines(code),
+        let tags = json!(["injected-parameters"]);
+        let mut cell = json!({
+            "cell_type": "code", "execution_count": null, "outputs": [],
+            "metadata": {"tags": tags}, "source": lines(code),
         });
+        // Cells have ids from nbformat 4.5 on, and must not have them before.
+        if self.json["nbformat_minor"].as_u64().is_some_and(|minor| minor >= 5) {
+            cell["id"] = "injected-parameters".into();
+        }
         if let Some(cells) = self.json["cells"].as_array_mut() {
-            cells.retain(|cell| cell["id"] != "injected-parameters");
+            cells.retain(|cell| cell["metadata"]["tags"] != tags);
             cells.insert((after + 1).min(cells.len()), cell);
         }
     }

@@ -267,14 +267,16 @@ def write_notebook(path: Path, cells: list[str], parameters: int | None = None, 
     code_cells = []
     for index, source in enumerate(cells):
         cell = nbformat.v4.new_code_cell(source)
-        if minor < 5:
-            del cell["id"]
         if index == parameters:
             cell.metadata["tags"] = ["parameters"]
         code_cells.append(cell)
     kernelspec = {"name": "huntbook", "display_name": "huntbook (Rust + KQL)", "language": "rust"}
     notebook = nbformat.v4.new_notebook(cells=code_cells, metadata={"kernelspec": kernelspec})
-    notebook["nbformat_minor"] = minor
+    if minor < 5:
+        # Cells have ids since 4.5; the constructors always give them some.
+        notebook["nbformat_minor"] = minor
+        for cell in notebook.cells:
+            cell.pop("id", None)
     nbformat.write(notebook, path)
     return path
 

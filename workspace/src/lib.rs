@@ -70,6 +70,12 @@ impl Workspace {
         scan::scan(&self.table_folder(table)?, table)
     }
 
+    /// Reads every segment of a table to its end; the error names the first damaged one. For telling why a query
+    /// failed: it reads everything.
+    pub fn verify(&self, table: &str) -> Result<(), WorkspaceError> {
+        scan::verify(&self.table_folder(table)?, table)
+    }
+
     /// Appends rows as one segment. New columns are added to the table; a column whose type differs from the
     /// table's is refused, and nothing is written then. When this returns, the rows are on disk.
     pub fn append(&self, table: &str, rows: DataFrame) -> Result<Appended, WorkspaceError> {

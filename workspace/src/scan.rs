@@ -47,6 +47,17 @@ fn check(segments: &[PathBuf], table: &str) -> Result<(), WorkspaceError> {
     Ok(())
 }
 
+pub(crate) fn verify(folder: &Path, table: &str) -> Result<(), WorkspaceError> {
+    let segments = if folder.exists() { segments(folder)? } else { Vec::new() };
+    for segment in &segments {
+        let opened = std::fs::File::open(segment).map_err(|error| WorkspaceError::io("read", segment, error))?;
+        if let Err(error) = ParquetReader::new(opened).finish() {
+            return Err(segment_error(table, segment, &error.to_string(), segments.len() - 1));
+        }
+    }
+    Ok(())
+}
+
 fn segment_error(table: &str, path: &Path, why: &str, intact: usize) -> WorkspaceError {
     WorkspaceError::Segment { table: table.to_owned(), path: path.to_owned(), why: why.to_owned(), intact }
 }

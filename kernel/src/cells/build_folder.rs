@@ -37,7 +37,16 @@ pub fn prepare_environment() {
         std::env::set_var("EVCXR_TMPDIR", folder);
         // An evcxr.toml of the user, or one lying in a notebook's folder, must not run in our cells.
         std::env::set_var("EVCXR_CONFIG_DIR", paths::cache().join("evcxr-config"));
+        // evcxr loads the standard library into rust-analyzer twice: for the `42` that it runs to see whether it
+        // works, and with the prelude. The first time is for nothing, and seconds: rust-analyzer finds no compiler.
+        std::env::set_var("RUSTC", "huntbook-not-yet");
     }
+}
+
+/// Lets rust-analyzer find the compiler.
+pub(crate) fn reveal_compiler() {
+    // SAFETY: everything in this process that reads the environment does so through std, which locks it.
+    unsafe { std::env::remove_var("RUSTC") };
 }
 
 pub(crate) fn folder() -> PathBuf {

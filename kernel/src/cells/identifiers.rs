@@ -54,6 +54,15 @@ pub(crate) fn assigned(code: &str, name: &str) -> bool {
     })
 }
 
+/// Line (from 1) of a `let` that nothing to bind follows.
+pub(crate) fn nameless_let(code: &str) -> Option<usize> {
+    let nameless = |(start, word): &(usize, &str)| {
+        let after = code[start + word.len()..].trim_start();
+        *word == "let" && (after.is_empty() || after.starts_with(['=', ';']))
+    };
+    words(code).iter().find(|word| nameless(word)).map(|(start, _)| code[..*start].matches('\n').count() + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +74,13 @@ mod tests {
         for code in ["x.hits", "self::hits", "// hits", "\"hits\"", "hits_2", "\"a \\\" hits\""] {
             assert!(!mentioned(code, "hits"), "{code}");
         }
+    }
+
+    #[test]
+    fn a_let_needs_something_to_bind() {
+        assert_eq!(nameless_let("let a = 1;\nlet = ;"), Some(2));
+        assert_eq!(nameless_let("let"), Some(1));
+        assert_eq!(nameless_let("let (a, b) = f(); // let ="), None);
     }
 
     #[test]

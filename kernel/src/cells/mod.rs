@@ -68,6 +68,7 @@ impl RustCells {
         let (mut context, _outputs) =
             EvalContext::with_subprocess_command(command).map_err(|error| anyhow::anyhow!("{error}"))?;
         tracing::debug!("evcxr started");
+        build_folder::reveal_compiler();
         // evcxr has just built a cell without dependencies, which empties the lock file.
         build_folder::write_lock(folder)?;
         let mut state = context.state();
@@ -130,6 +131,11 @@ impl RustCells {
         }
         if code.trim().is_empty() {
             return Ok(());
+        }
+        if let Some(line) = identifiers::nameless_let(code) {
+            // evcxr drops such a statement without a word.
+            let message = format!("error: expected a name or a pattern after `let` at line {line}");
+            return Err(CellError::new("CompileError", message));
         }
         let mut lines: Vec<String> = vec![BEGIN.to_owned()];
         lines.extend(frames.iter().map(|name| format!("let {name} = huntbook::frame(\"{name}\");")));

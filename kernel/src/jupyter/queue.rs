@@ -65,19 +65,17 @@ impl Worker {
     fn run(&self, jobs: &mpsc::Receiver<JupyterMessage>) {
         while let Ok(request) = jobs.recv() {
             self.dropping.store(false, Ordering::SeqCst);
-            let stop = self.execute(&request);
-            if stop || self.dropping.load(Ordering::SeqCst) {
-                // Requests that the front end had sent by now; what comes later is meant.
-                while let Ok(waiting) = jobs.try_recv() {
-                    self.abort(&waiting);
-                }
+            // Only what waited before the front end could know of the failure is aborted; what it sends after that
+            // is meant.
+            for waiting in self.execute(&request, jobs) {
+                self.abort(&waiting);
             }
         }
     }
 
-    /// Says whether the requests that wait are to be aborted.
-    fn execute(&self, request: &JupyterMessage) -> bool {
-        let JupyterMessageContent::ExecuteRequest(execute) = &request.content else { return false };
+    /// Runs a cell and gives the waiting requests that are to be aborted.
+    fn execute(&self, request: &JupyterMessage, jobs: &mpsc::Receiver<JupyterMessage>) -> Vec<JupyterMessage> {
+        let JupyterMessageContent::ExecuteRequest(execute) = &request.content else { return Vec::new() };
         let ExecuteRequest { code, silent, store_history, stop_on_error, .. } = execute;
         let counts = *store_history && !silent && !code.trim().is_empty();
         let count = self.count.fetch_add(u64::from(counts), Ordering::SeqCst) + u64::from(counts);
@@ -88,6 +86,8 @@ impl Worker {
         }
         let sink = Arc::new(Publisher { outbox: self.outbox.clone(), parent: request.clone(), count, silent: *silent });
         let result = self.session.execute(code, sink);
+        let stop = (result.is_err() && *stop_on_error) || self.dropping.load(Ordering::SeqCst);
+        let waiting = if stop { jobs.try_iter().collect() } else { Vec::new() };
         if let Err(error) = &result
             && !silent
         {
@@ -95,7 +95,7 @@ impl Worker {
         }
         self.outbox.reply(message("execute_reply", messages::execute_reply(&result, count), Some(request)));
         self.outbox.publish(status("idle", Some(request)));
-        result.is_err() && *stop_on_error
+        waiting
     }
 
     fn abort(&self, request: &JupyterMessage) {

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use jupyter_protocol::messaging::{Header, UnknownMessage};
 use jupyter_protocol::{ConnectionInfo, JupyterMessage, JupyterMessageContent};
 use jupyter_zmq_client::{
-    KernelHeartbeatConnection, KernelIoPubXPubConnection, RouterRecvConnection, RouterSendConnection,
+    KernelHeartbeatConnection, KernelIoPubXPubConnection, RawMessage, RouterRecvConnection, RouterSendConnection,
     SubscriptionEvent, create_kernel_control_connection, create_kernel_heartbeat_connection,
     create_kernel_iopub_xpub_connection, create_kernel_shell_connection, create_kernel_stdin_connection,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use zeromq::{SocketRecv, SocketSend};
 
 use crate::jupyter::is_complete;
 use crate::jupyter::messages::{kernel_info, message, status};
@@ -109,13 +112,37 @@ async fn send(mut socket: RouterSendConnection, mut messages: UnboundedReceiver<
     }
 }
 
+/// Echoes what comes, as the protocol says: a client may compare it.
 async fn beat(mut heartbeat: KernelHeartbeatConnection) {
     loop {
-        if let Err(error) = heartbeat.single_heartbeat().await {
+        let echoed = match heartbeat.socket.recv().await {
+            Ok(message) => heartbeat.socket.send(message).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = echoed {
             tracing::warn!("heartbeat: {error}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
+}
+
+/// Reads one request. Content that is not as the message type says (clients leave out fields) is kept as JSON, so that
+/// the request gets an answer all the same.
+async fn read(socket: &mut RouterRecvConnection) -> anyhow::Result<JupyterMessage> {
+    let raw = RawMessage::from_multipart(socket.socket.recv().await?, &socket.mac)?;
+    let [header, parent, metadata, content] =
+        [0, 1, 2, 3].map(|part| raw.jparts.get(part).map_or(&[][..], |part| &part[..]));
+    let header: Header = serde_json::from_slice(header)?;
+    let content: Value = serde_json::from_slice(content)?;
+    let content =
+        JupyterMessageContent::from_type_and_content(&header.msg_type, content.clone()).unwrap_or_else(|_| {
+            JupyterMessageContent::UnknownMessage(UnknownMessage { msg_type: header.msg_type.clone(), content })
+        });
+    let mut message = JupyterMessage::new(content, None).with_zmq_identities(raw.zmq_identities);
+    message.header = header;
+    message.parent_header = serde_json::from_slice(parent).ok();
+    message.metadata = serde_json::from_slice(metadata)?;
+    Ok(message)
 }
 
 /// A kernel whose server is gone ends, whatever it is doing.
@@ -143,7 +170,7 @@ impl Channel {
     /// Answers until a shutdown is requested.
     async fn listen(self, mut socket: RouterRecvConnection) {
         loop {
-            match socket.read().await {
+            match read(&mut socket).await {
                 Ok(request) => {
                     if self.handle(&request) {
                         return;
@@ -180,7 +207,9 @@ impl Channel {
             JupyterMessageContent::InspectRequest(_) => {
                 Some(("inspect_reply", json!({"status": "ok", "found": false, "data": {}, "metadata": {}})))
             }
-            JupyterMessageContent::HistoryRequest(_) => Some(("history_reply", json!({"status": "ok", "history": []}))),
+            _ if request.header.msg_type == "history_request" => {
+                Some(("history_reply", json!({"status": "ok", "history": []})))
+            }
             JupyterMessageContent::CommInfoRequest(_) => {
                 Some(("comm_info_reply", json!({"status": "ok", "comms": {}})))
             }
