@@ -258,7 +258,7 @@ impl Session {
 
     fn announce_first_build(&self) {
         if lock(&self.process).is_none() && !Template::locate().is_ok_and(|template| template.is_ready()) {
-            let text = "Preparing Rust cells, once for this machine: about a minute...\n".to_owned();
+            let text = "Preparing Rust cells, once for this machine: a minute or two...\n".to_owned();
             self.hub.emit(Output::Stream { stream: Stream::Stderr, text });
         }
     }
