@@ -16,7 +16,7 @@ use crate::output::{CellError, Output, Sink, Stream};
 use crate::processes;
 
 /// How long an interrupted engine call has to reach user code and end the cell by itself.
-const GRACE: Duration = Duration::from_millis(400);
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Where a session works.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub(crate) struct Session {
     state: Mutex<State>,
     interrupted: AtomicBool,
     running: AtomicBool,
+    /// A magic runs: the cell process has nothing to do with it.
+    in_magic: AtomicBool,
     /// The cell process, once there is one; the handle stays valid when evcxr restarts it.
     process: Arc<Mutex<Option<Arc<Mutex<Child>>>>>,
 }
@@ -82,6 +84,7 @@ impl Session {
             state: Mutex::default(),
             interrupted: AtomicBool::new(false),
             running: AtomicBool::new(false),
+            in_magic: AtomicBool::new(false),
             process,
         }))
     }
@@ -131,7 +134,10 @@ impl Session {
             return self.use_library(library);
         }
         self.publish(&magic)?;
-        for mut display in magic.run(&self.engine)? {
+        self.in_magic.store(true, Ordering::SeqCst);
+        let displays = magic.run(&self.engine);
+        self.in_magic.store(false, Ordering::SeqCst);
+        for mut display in displays? {
             display.is_result &= is_last;
             self.hub.emit(Output::Display(display));
         }
@@ -270,7 +276,11 @@ impl Session {
         }
         self.interrupted.store(true, Ordering::SeqCst);
         let in_engine = self.hub.is_engine_busy();
+        let in_magic = self.in_magic.load(Ordering::SeqCst);
         self.engine.cancel();
+        if in_magic {
+            return;
+        }
         if processes::kill_builds() {
             return;
         }
