@@ -78,7 +78,8 @@ impl Workspace {
 }
 
 pub fn main() -> ExitCode {
-    let filter = std::env::var("HUNTBOOK_LOG").unwrap_or_else(|_| "warn".to_owned());
+    // rust-analyzer's own warnings are not for hunters.
+    let filter = std::env::var("HUNTBOOK_LOG").unwrap_or_else(|_| "warn,ra_ap_project_model=off".to_owned());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match dispatch(Cli::parse().command) {
         Ok(code) => code,
