@@ -6,7 +6,6 @@ mod identifiers;
 
 use std::process::Child;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use anyhow::Context;
 use evcxr::{CommandContext, Error, EvalContext};
@@ -25,8 +24,6 @@ const BEGIN: &str = "huntbook::rt::begin();";
 pub(crate) struct RustCells {
     context: CommandContext,
     hub: Option<Arc<Hub>>,
-    /// Milliseconds per phase of the last cell, for `HUNTBOOK_LOG=debug`.
-    phases: Vec<(String, Duration)>,
 }
 
 impl RustCells {
@@ -60,7 +57,7 @@ impl RustCells {
         // evcxr reads evcxr.toml in the current folder, and rustup the toolchain file above it.
         std::env::set_current_dir(folder)?;
         let mut command = std::process::Command::new(std::env::current_exe()?);
-        command.current_dir(cells_folder).env_remove("EVCXR_TMPDIR");
+        command.current_dir(cells_folder).env_remove("EVCXR_TMPDIR").env_remove("RUSTC");
         command.env(crate::cell_process::STANDARD_LIBRARY, build_folder::standard_library()?);
         if let Some(hub) = &hub {
             hub.equip(&mut command);
@@ -81,7 +78,7 @@ impl RustCells {
         let opening = "extern crate serde;\nuse huntbook::prelude::*;\nuse huntbook::{println, print, eprintln};";
         context.eval_with_state(opening, state).map_err(|error| anyhow::anyhow!(compile_error::plain(&error)))?;
         tracing::debug!("prelude loaded");
-        Ok(RustCells { context: CommandContext::with_eval_context(context), hub, phases: Vec::new() })
+        Ok(RustCells { context: CommandContext::with_eval_context(context), hub })
     }
 
     /// Runs what a hunter will run first, so that rust-analyzer has loaded the standard library by then.
@@ -150,8 +147,8 @@ impl RustCells {
         match (failure, result) {
             (Some(failure), _) => Err(self.reported(failure, code)),
             (None, Ok(outputs)) => {
-                self.phases = outputs.phases.iter().map(|phase| (phase.name.clone(), phase.duration)).collect();
-                tracing::debug!("cell phases: {:?}", self.phases);
+                let phases: Vec<_> = outputs.phases.iter().map(|phase| (&phase.name, phase.duration)).collect();
+                tracing::debug!("cell phases: {phases:?}");
                 Ok(())
             }
             (None, Err(Error::SubprocessTerminated(why))) => Err(process_ended(&why, &variables)),
