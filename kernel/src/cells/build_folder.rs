@@ -3,26 +3,28 @@
 //! ```text
 //! CACHE/.cargo/config.toml           dependencies of cells at opt-level 3; cells themselves at 0
 //! CACHE/templates/HASH/{wire,prelude}  the prelude's sources, from this binary
+//! CACHE/templates/HASH/library       links to the parts of the standard library's sources that are read
 //! CACHE/templates/HASH/build         evcxr's folder with the prelude built; `ready` when it is complete
 //! CACHE/kernels/PID-ID               one kernel's folder: a clone of the template, removed with the kernel
 //! ```
 //!
 //! A template is made once per toolchain and version; a kernel start clones it and compiles nothing.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 
+use super::toolchain::{self, Toolchain};
 use crate::paths;
 
 include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 
-/// The toolchain this huntbook is built and tested with; cells use it when it is installed.
-const TOOLCHAIN: &str = "1.95.0";
 /// Names the folder when a subprocess is to build a template rather than run a kernel.
 const FOLDER_VARIABLE: &str = "HUNTBOOK_BUILD_FOLDER";
 
@@ -43,10 +45,36 @@ pub fn prepare_environment() {
     }
 }
 
-/// Lets rust-analyzer find the compiler.
-pub(crate) fn reveal_compiler() {
+/// Lets rust-analyzer find the compiler, and the sources of the standard library that the template holds.
+pub(crate) fn reveal_compiler(template: &Template) {
     // SAFETY: everything in this process that reads the environment does so through std, which locks it.
-    unsafe { std::env::remove_var("RUSTC") };
+    unsafe {
+        std::env::remove_var("RUSTC");
+        std::env::set_var("RUST_SRC_PATH", template.std_sources());
+    }
+}
+
+/// While it lives, programs are found in a folder of ours first; the cell process knows nothing of it.
+pub(super) struct PathWith {
+    before: OsString,
+}
+
+impl PathWith {
+    pub(super) fn new(folder: &Path, cell_process: &mut Command) -> anyhow::Result<PathWith> {
+        let before = std::env::var_os("PATH").unwrap_or_default();
+        cell_process.env("PATH", &before);
+        let path = std::env::join_paths([folder.to_owned()].into_iter().chain(std::env::split_paths(&before)))?;
+        // SAFETY: everything in this process that reads the environment does so through std, which locks it.
+        unsafe { std::env::set_var("PATH", path) };
+        Ok(PathWith { before })
+    }
+}
+
+impl Drop for PathWith {
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        unsafe { std::env::set_var("PATH", &self.before) };
+    }
 }
 
 pub(crate) fn folder() -> PathBuf {
@@ -57,25 +85,29 @@ pub(crate) fn folder() -> PathBuf {
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     root: PathBuf,
+    toolchain: Toolchain,
 }
 
 impl Template {
-    /// The template for this binary and the installed toolchain.
-    pub(crate) fn locate() -> anyhow::Result<Template> {
+    /// The template for this binary and the installed toolchain. Asks the toolchain once per process, for 0.1 s.
+    pub(crate) fn locate() -> anyhow::Result<&'static Template> {
+        static LOCATED: OnceLock<Template> = OnceLock::new();
+        if let Some(template) = LOCATED.get() {
+            return Ok(template);
+        }
         let cache = paths::cache();
         fs::create_dir_all(cache.join(".cargo")).with_context(|| format!("cannot make {}", cache.display()))?;
         write_if_changed(&cache.join(".cargo/config.toml"), CARGO_CONFIG)?;
-        pin_toolchain(&cache)?;
-        let compiler = compiler_version()?;
+        let toolchain = Toolchain::find(&cache)?;
         let mut hash = Sha256::new();
         for (name, text) in
-            SOURCES.iter().chain([&("Cargo.lock", LOCK), &("config", CARGO_CONFIG), &("rustc", compiler.as_str())])
+            SOURCES.iter().chain([&("Cargo.lock", LOCK), &("config", CARGO_CONFIG), &("rustc", &toolchain.identity)])
         {
             hash.update(name.as_bytes());
             hash.update(text.as_bytes());
         }
         let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Template { root: cache.join("templates").join(digest) })
+        Ok(LOCATED.get_or_init(|| Template { root: cache.join("templates").join(digest), toolchain }))
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -102,6 +134,7 @@ impl Template {
             bail!("the cells' prelude could not be built:\n{}", String::from_utf8_lossy(&output.stderr));
         }
         remove_cell_artefacts(&build)?;
+        fs::remove_dir_all(build.join("bin"))?;
         fs::write(self.root.join("ready"), "")?;
         Ok(())
     }
@@ -115,7 +148,16 @@ impl Template {
             }
             write_if_changed(&path, text)?;
         }
-        Ok(())
+        toolchain::link_std_sources(&self.toolchain, &self.std_sources())
+    }
+
+    /// What rust-analyzer reads of the standard library.
+    fn std_sources(&self) -> PathBuf {
+        self.root.join("library")
+    }
+
+    pub(crate) fn toolchain(&self) -> &Toolchain {
+        &self.toolchain
     }
 
     pub(crate) fn prelude(&self) -> PathBuf {
@@ -164,54 +206,7 @@ opt-level = 3
 debug = false
 ";
 
-fn pin_toolchain(cache: &Path) -> io::Result<()> {
-    let installed =
-        Command::new("rustup").args(["run", TOOLCHAIN, "rustc", "--version"]).env_remove("RUSTUP_TOOLCHAIN").output();
-    if installed.is_ok_and(|output| output.status.success()) {
-        write_if_changed(&cache.join("rust-toolchain.toml"), &format!("[toolchain]\nchannel = \"{TOOLCHAIN}\"\n"))?;
-    }
-    Ok(())
-}
-
-/// What `rustc` says in the cache folder, where the toolchain is pinned.
-fn ask_compiler(arguments: &[&str]) -> anyhow::Result<String> {
-    let mut command = Command::new("rustc");
-    let output = command.args(arguments).current_dir(paths::cache()).env_remove("RUSTUP_TOOLCHAIN").output().context(
-        "Rust cells need the Rust toolchain, and `rustc` is not on the PATH: install it from https://rustup.rs",
-    )?;
-    if !output.status.success() {
-        bail!("`rustc` does not work: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-fn compiler_version() -> anyhow::Result<String> {
-    let version = ask_compiler(&["-vV"])?;
-    if !sysroot()?.join("lib/rustlib/src/rust/library").exists() {
-        bail!(
-            "Rust cells need the standard library's sources, to know the types of variables. Run:\n  \
-             rustup component add rust-src --toolchain {TOOLCHAIN}"
-        );
-    }
-    Ok(version)
-}
-
-fn sysroot() -> anyhow::Result<PathBuf> {
-    ask_compiler(&["--print", "sysroot"]).map(PathBuf::from)
-}
-
-/// The standard library that all cells share.
-pub(crate) fn standard_library() -> anyhow::Result<PathBuf> {
-    let folder = ask_compiler(&["--print", "target-libdir"]).map(PathBuf::from)?;
-    let is_std = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with("libstd-") && (name.ends_with(".so") || name.ends_with(".dylib"))
-    };
-    let found = fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).find(is_std);
-    found.with_context(|| format!("no shared standard library in {}", folder.display()))
-}
-
-fn write_if_changed(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write_if_changed(path: &Path, text: &str) -> io::Result<()> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
     }

@@ -1,8 +1,10 @@
 //! Rust cells: evcxr behind a small face.
 
 mod build_folder;
+pub mod cargo;
 mod compile_error;
 mod identifiers;
+mod toolchain;
 
 use std::process::Child;
 use std::sync::{Arc, Mutex};
@@ -34,7 +36,7 @@ impl RustCells {
         tracing::debug!("template ready");
         let folder = build_folder::folder();
         template.clone_to(&folder).with_context(|| format!("cannot clone the build folder to {}", folder.display()))?;
-        RustCells::start_in(&template, &folder, Some(hub), cells_folder)
+        RustCells::start_in(template, &folder, Some(hub), cells_folder)
     }
 
     /// Builds the template: the same steps as a kernel's, in the template's own folder.
@@ -43,7 +45,7 @@ impl RustCells {
         template.write_sources()?;
         let folder = build_folder::folder();
         std::fs::create_dir_all(&folder)?;
-        let mut cells = RustCells::start_in(&template, &folder, None, &folder)?;
+        let mut cells = RustCells::start_in(template, &folder, None, &folder)?;
         cells.warm_up()
     }
 
@@ -57,15 +59,20 @@ impl RustCells {
         // evcxr reads evcxr.toml in the current folder, and rustup the toolchain file above it.
         std::env::set_current_dir(folder)?;
         let mut command = std::process::Command::new(std::env::current_exe()?);
-        command.current_dir(cells_folder).env_remove("EVCXR_TMPDIR").env_remove("RUSTC");
-        command.env(crate::cell_process::STANDARD_LIBRARY, build_folder::standard_library()?);
+        command.current_dir(cells_folder);
+        for hidden in ["EVCXR_TMPDIR", "RUSTC", "RUST_SRC_PATH"] {
+            command.env_remove(hidden);
+        }
+        command.env(crate::cell_process::STANDARD_LIBRARY, template.toolchain().standard_library()?);
         if let Some(hub) = &hub {
             hub.equip(&mut command);
         }
-        let (mut context, _outputs) =
-            EvalContext::with_subprocess_command(command).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let (mut context, _outputs) = {
+            let _stand_ins = build_folder::PathWith::new(&cargo::install(folder, template.toolchain())?, &mut command)?;
+            EvalContext::with_subprocess_command(command).map_err(|error| anyhow::anyhow!("{error}"))?
+        };
         tracing::debug!("evcxr started");
-        build_folder::reveal_compiler();
+        build_folder::reveal_compiler(template);
         // evcxr has just built a cell without dependencies, which empties the lock file.
         build_folder::write_lock(folder)?;
         let mut state = context.state();
