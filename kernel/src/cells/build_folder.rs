@@ -100,9 +100,12 @@ impl Template {
         write_if_changed(&cache.join(".cargo/config.toml"), CARGO_CONFIG)?;
         let toolchain = Toolchain::find(&cache)?;
         let mut hash = Sha256::new();
-        for (name, text) in
-            SOURCES.iter().chain([&("Cargo.lock", LOCK), &("config", CARGO_CONFIG), &("rustc", &toolchain.identity)])
-        {
+        for (name, text) in SOURCES.iter().chain([
+            &("Cargo.lock", LOCK),
+            &("config", CARGO_CONFIG),
+            &("rustc", &toolchain.identity),
+            &LAYOUT,
+        ]) {
             hash.update(name.as_bytes());
             hash.update(text.as_bytes());
         }
@@ -135,6 +138,8 @@ impl Template {
         }
         remove_cell_artefacts(&build)?;
         fs::remove_dir_all(build.join("bin"))?;
+        // A kernel begins as the template did, so that it makes the same calls of rustc.
+        fs::remove_file(build.join("Cargo.lock"))?;
         fs::write(self.root.join("ready"), "")?;
         Ok(())
     }
@@ -198,6 +203,9 @@ pub(crate) fn remove_leftovers() {
         }
     }
 }
+
+/// To be changed when a template of an earlier version is no use to this one.
+const LAYOUT: (&str, &str) = ("layout", "2");
 
 const CARGO_CONFIG: &str = "\
 # Made by huntbook. Cells are compiled fast; what they depend on, once and well.

@@ -31,6 +31,7 @@ const RUSTUP: &str = "rustup";
 const RECORDER: &str = "rustc-recorder";
 const REAL_CARGO: &str = "real-cargo";
 const CALLS: &str = "calls.json";
+const CONFIG: &str = ".cargo/config.toml";
 /// What evcxr names the crate of a cell.
 const CELL_CRATE: &str = "ctx";
 
@@ -51,21 +52,27 @@ pub(super) fn install(folder: &Path, toolchain: &Toolchain) -> anyhow::Result<Pa
 pub fn run_if_requested() -> Option<ExitCode> {
     let mut arguments = std::env::args_os();
     let called = PathBuf::from(arguments.next()?);
-    let arguments: Vec<OsString> = arguments.collect();
-    let bin = called.parent()?;
-    if !bin.join(REAL_CARGO).is_symlink() {
-        return None;
-    }
-    let result = match called.file_name()?.to_str()? {
-        CARGO => as_cargo(bin, &arguments),
-        RUSTUP => as_rustup(bin, &arguments),
-        RECORDER => as_recorder(bin, &arguments),
+    let role: fn(&Path, &[OsString]) -> anyhow::Result<ExitCode> = match called.file_name()?.to_str()? {
+        CARGO => as_cargo,
+        RUSTUP => as_rustup,
+        RECORDER => as_recorder,
         _ => return None,
     };
+    let bin = bin_of(&called)?;
+    let arguments: Vec<OsString> = arguments.collect();
+    let result = role(&bin, &arguments);
     Some(result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     }))
+}
+
+/// The folder that the program was called in: by its path, or by its name and found through `PATH`.
+fn bin_of(called: &Path) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let by_name = std::env::split_paths(&path).find(|folder| folder.join(called).exists());
+    let bin = if called.components().count() > 1 { called.parent()?.to_owned() } else { by_name? };
+    bin.join(REAL_CARGO).is_symlink().then_some(bin)
 }
 
 fn as_rustup(bin: &Path, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
@@ -91,8 +98,8 @@ fn as_cargo(bin: &Path, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     }
     let _ = fs::remove_file(pending(folder));
     let status = cargo.env("RUSTC_WRAPPER", bin.join(RECORDER)).status().context("cargo cannot be started")?;
-    let recorded = fs::read(pending(folder)).ok().and_then(|text| serde_json::from_slice::<Call>(&text).ok());
-    if let (true, Some(call)) = (status.success(), recorded) {
+    // Also when the cell was refused: cargo called rustc for it, so all dependencies are built.
+    if let Some(call) = fs::read(pending(folder)).ok().and_then(|text| serde_json::from_slice::<Call>(&text).ok()) {
         let mut calls = Calls::read(folder);
         // The build may have written Cargo.lock: the next cell finds it as it is now.
         for key in self::key(folder, arguments).into_iter().chain([key]) {
@@ -137,8 +144,8 @@ fn key(folder: &Path, arguments: &[OsString]) -> Option<String> {
         hash.update(bytes);
     };
     add(manifest.as_bytes());
-    for file in ["Cargo.lock", ".cargo/config.toml", "../../.cargo/config.toml"] {
-        add(&fs::read(folder.join(file)).unwrap_or_default());
+    for file in [folder.join("Cargo.lock"), folder.join(CONFIG), crate::paths::cache().join(CONFIG)] {
+        add(&fs::read(file).unwrap_or_default());
     }
     for variable in ["RUSTC", "RUSTFLAGS"] {
         add(std::env::var_os(variable).unwrap_or_default().as_encoded_bytes());
