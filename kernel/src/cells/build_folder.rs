@@ -209,9 +209,13 @@ const LAYOUT: (&str, &str) = ("layout", "2");
 
 const CARGO_CONFIG: &str = "\
 # Made by huntbook. Cells are compiled fast; what they depend on, once and well.
+[profile.dev]
+codegen-units = 1
+
 [profile.dev.package.\"*\"]
 opt-level = 3
 debug = false
+codegen-units = 16
 ";
 
 pub(super) fn write_if_changed(path: &Path, text: &str) -> io::Result<()> {

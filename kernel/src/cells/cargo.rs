@@ -143,7 +143,10 @@ fn key(folder: &Path, arguments: &[OsString]) -> Option<String> {
         hash.update(bytes.len().to_le_bytes());
         hash.update(bytes);
     };
-    add(manifest.as_bytes());
+    // evcxr writes the dependencies in any order.
+    let mut lines: Vec<&str> = manifest.lines().collect();
+    lines.sort_unstable();
+    lines.iter().for_each(|line| add(line.as_bytes()));
     for file in [folder.join("Cargo.lock"), folder.join(CONFIG), crate::paths::cache().join(CONFIG)] {
         add(&fs::read(file).unwrap_or_default());
     }
