@@ -3,6 +3,7 @@
 //! Everything is compiled twice, for the baseline of the target and for AVX2. Lanes only ever hold independent
 //! sums and nothing is fused, so both give the same bits.
 
+use crate::als::{Als, Feedback};
 use crate::nnls::NnlsSolver;
 
 /// Ratings gathered before their products are summed up.
@@ -14,13 +15,41 @@ const TILE: usize = 4;
 pub(crate) struct HalfStep<'a> {
     rank: usize,
     stride: usize,
-    alpha: f64,
+    feedback: Feedback,
     reg_param: f64,
+    nonnegative: bool,
     /// Factors of the other side.
     fixed: &'a [f32],
-    /// Gramian of `fixed`, padded to `stride`.
+    /// Gramian of `fixed` (explicit: zeros), padded to `stride`.
     gram: Vec<f64>,
     avx2: bool,
+}
+
+/// What one rating adds to the equations of its row.
+struct Term {
+    /// Of v·vᵀ in the matrix.
+    weight: f64,
+    /// Of v in the right-hand side.
+    target: f64,
+    /// Of the objective at zero.
+    constant: f64,
+    /// Whether it counts for the ridge.
+    counts: bool,
+}
+
+impl Term {
+    #[inline(always)]
+    fn of(feedback: Feedback, rating: f32) -> Term {
+        let rating = f64::from(rating);
+        match feedback {
+            Feedback::Explicit => Term { weight: 1.0, target: rating, constant: rating * rating, counts: true },
+            Feedback::Implicit { alpha } => {
+                let (weight, counts) = (alpha * rating.abs(), rating > 0.0);
+                let target = if counts { 1.0 + weight } else { 0.0 };
+                Term { weight, target, constant: target, counts }
+            }
+        }
+    }
 }
 
 /// Buffers of one thread.
@@ -52,14 +81,9 @@ fn padded(rank: usize) -> usize {
 }
 
 impl<'a> HalfStep<'a> {
-    /// `partial_gramians` are [`gramian`]s of fixed chunks of `fixed`, in order.
-    pub(crate) fn new(
-        rank: usize,
-        alpha: f64,
-        reg_param: f64,
-        fixed: &'a [f32],
-        partial_gramians: &[Vec<f64>],
-    ) -> Self {
+    /// `partial_gramians` are [`gramian`]s of fixed chunks of `fixed`, in order; none for explicit ratings.
+    pub(crate) fn new(als: &Als, fixed: &'a [f32], partial_gramians: &[Vec<f64>]) -> Self {
+        let Als { rank, feedback, reg_param, nonnegative, .. } = *als;
         let stride = padded(rank);
         let mut gram = vec![0.0; stride * stride];
         for partial in partial_gramians {
@@ -67,7 +91,7 @@ impl<'a> HalfStep<'a> {
                 *sum += v;
             }
         }
-        HalfStep { rank, stride, alpha, reg_param, fixed, gram, avx2: has_avx2() }
+        HalfStep { rank, stride, feedback, reg_param, nonnegative, fixed, gram, avx2: has_avx2() }
     }
 
     /// Solves one row into `x` (on entry: the previous solution). Returns the row's share of the objective,
@@ -91,32 +115,32 @@ impl<'a> HalfStep<'a> {
         s.a.copy_from_slice(&self.gram);
         let sums = &mut s.b[..rank];
         sums.fill(0.0);
-        let (mut positive, mut constant) = (0usize, 0.0);
+        let (mut counted, mut constant) = (0usize, 0.0);
         for (columns, ratings) in columns.chunks(BATCH).zip(ratings.chunks(BATCH)) {
             let slots = s.left.chunks_exact_mut(stride).zip(s.right.chunks_exact_mut(stride));
             for ((&column, &rating), (left, right)) in columns.iter().zip(ratings).zip(slots) {
                 let from = column as usize * rank;
                 let vector = &self.fixed[from..from + rank];
-                let extra = self.alpha * f64::from(rating.abs());
-                let preferred = if rating > 0.0 {
-                    positive += 1;
-                    constant += 1.0 + extra;
-                    1.0 + extra
-                } else {
-                    0.0
-                };
+                let term = Term::of(self.feedback, rating);
+                counted += usize::from(term.counts);
+                constant += term.constant;
                 let targets = left.iter_mut().zip(right).zip(sums.iter_mut());
                 for (&v, ((left, right), sum)) in vector.iter().zip(targets) {
                     let v = f64::from(v);
                     *right = v;
-                    *left = extra * v;
-                    *sum += preferred * v;
+                    *left = term.weight * v;
+                    *sum += term.target * v;
                 }
             }
             let used = columns.len() * stride;
             add_products::<AVX2>(&mut s.a, stride, &s.left[..used], &s.right[..used]);
         }
-        let ridge = self.reg_param * positive as f64;
+        if counted == 0 {
+            // Nothing pulls the vector away from 0; without a Gramian its equations would even be singular.
+            x.fill(0.0);
+            return constant;
+        }
+        let ridge = self.reg_param * counted as f64;
         for i in 0..rank {
             s.a[i * stride + i] += ridge;
             for j in i + 1..rank {
@@ -126,7 +150,11 @@ impl<'a> HalfStep<'a> {
         for (wide, &narrow) in s.x.iter_mut().zip(x.iter()) {
             *wide = f64::from(narrow);
         }
-        s.solver.solve_strided(&s.a, stride, &s.b, &mut s.x);
+        if self.nonnegative {
+            s.solver.solve_strided(&s.a, stride, &s.b, &mut s.x);
+        } else {
+            s.solver.solve_free(&s.a, stride, &s.b, &mut s.x);
+        }
         for (narrow, wide) in x.iter_mut().zip(&s.x) {
             *narrow = *wide as f32;
         }
@@ -269,8 +297,10 @@ mod tests {
             let columns: Vec<u32> = (0..200).map(|i| i * 7 % 90).collect();
             let ratings: Vec<f32> = (0..200).map(|i| (i % 13) as f32 - 2.0).collect();
             let mut results = Vec::new();
+            let feedback = Feedback::Implicit { alpha: 2.0 };
+            let als = Als { feedback, rank, reg_param: 0.3, nonnegative: true, ..Als::implicit() };
             for avx2 in [has_avx2(), false] {
-                let mut step = HalfStep::new(rank, 2.0, 0.3, &fixed, &[gramian(&fixed, rank)]);
+                let mut step = HalfStep::new(&als, &fixed, &[gramian(&fixed, rank)]);
                 step.avx2 = avx2;
                 let mut x = vec![0.5f32; rank];
                 let loss = step.solve(&columns, &ratings, &mut x, &mut Scratch::new(rank));
@@ -284,7 +314,8 @@ mod tests {
     #[test]
     fn a_row_without_positive_ratings_is_zero() {
         let fixed = values(20);
-        let step = HalfStep::new(2, 1.0, 1.0, &fixed, &[gramian(&fixed, 2)]);
+        let als = Als { rank: 2, ..Als::implicit() };
+        let step = HalfStep::new(&als, &fixed, &[gramian(&fixed, 2)]);
         let mut x = [0.5f32, 0.5];
         step.solve(&[1, 2], &[0.0, -3.0], &mut x, &mut Scratch::new(2));
         assert_eq!(x, [0.0, 0.0]);

@@ -119,6 +119,14 @@ impl NnlsSolver {
         coordinate_descent(a, stride, b, x);
     }
 
+    /// Solves `a·x = b` without a sign constraint.
+    #[inline(always)]
+    pub(crate) fn solve_free(&mut self, a: &[f64], stride: usize, b: &[f64], x: &mut [f64]) {
+        self.passive[..b.len()].fill(true);
+        self.solve_passive(a, stride, b);
+        x.copy_from_slice(&self.value[..b.len()]);
+    }
+
     /// Solves the system of the passive components into `value`; the others become 0.
     #[inline(always)]
     fn solve_passive(&mut self, a: &[f64], stride: usize, b: &[f64]) {
