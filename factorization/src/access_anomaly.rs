@@ -175,7 +175,8 @@ impl AccessAnomaly {
         self
     }
 
-    /// Names of the columns tenant, user, resource and likelihood, for fits on frames.
+    /// Names of the columns tenant, user, resource and likelihood, for fits on frames. An empty tenant is none: all
+    /// rows are of one tenant.
     pub fn columns(mut self, tenant: &str, user: &str, res: &str, likelihood: &str) -> Self {
         let p = &mut self.parameters;
         (p.tenant_col, p.user_col) = (tenant.to_owned(), user.to_owned());

@@ -1,6 +1,6 @@
 //! polars frames in and out. Rows, their order and all columns are kept.
 
-use crate::{AccessAnomaly, AccessAnomalyModel, AccessColumns, Error, FitObserver, Parameters, Scored};
+use crate::{Access, AccessAnomaly, AccessAnomalyModel, AccessColumns, Error, FitObserver, Parameters, Scored};
 use polars::prelude::*;
 
 /// Names of the key columns. Without a tenant column all rows are of one tenant.
@@ -18,10 +18,10 @@ pub struct KeyColumns {
 pub const SINGLE_TENANT: &str = "0";
 
 impl KeyColumns {
-    /// The columns that the parameters name.
+    /// The columns that the parameters name; no tenant if its name is empty.
     pub fn of(parameters: &Parameters) -> Self {
         KeyColumns {
-            tenant: Some(parameters.tenant_col.clone()),
+            tenant: Some(parameters.tenant_col.clone()).filter(|name| !name.is_empty()),
             user: parameters.user_col.clone(),
             res: parameters.res_col.clone(),
         }
@@ -47,6 +47,25 @@ impl FrameAccesses {
             tenant: columns.tenant.as_deref().map(text).transpose()?,
             user: text(&columns.user)?,
             res: text(&columns.res)?,
+        })
+    }
+
+    /// The rows, for a history.
+    ///
+    /// # Errors
+    /// [`Error::Column`] for a null: it would stand for no access.
+    pub fn listed(&self) -> Result<Vec<Access>, Error> {
+        let null = |name: &str, row: usize| {
+            let reason = format!("row {row} is null; filter out such rows");
+            Error::Column { column: name.to_owned(), reason }
+        };
+        self.with(|columns| {
+            let access = |row: usize| {
+                let tenant = columns.tenant[row].ok_or_else(|| null("tenant", row))?;
+                let user = columns.user[row].ok_or_else(|| null("user", row))?;
+                Ok(Access::new(tenant, user, columns.res[row].ok_or_else(|| null("res", row))?))
+            };
+            (0..columns.user.len()).map(access).collect()
         })
     }
 
@@ -91,6 +110,15 @@ fn column_error(name: &str, error: &PolarsError) -> Error {
 }
 
 impl AccessAnomaly {
+    /// As [`history`](Self::history), from the key columns that the parameters name: set those first.
+    ///
+    /// # Errors
+    /// [`Error::Column`].
+    pub fn history_frame(self, frame: &DataFrame) -> Result<Self, Error> {
+        let accesses = FrameAccesses::read(frame, &KeyColumns::of(self.parameters()))?.listed()?;
+        Ok(self.history(accesses))
+    }
+
     /// As [`fit`](Self::fit), on the columns that the parameters name.
     ///
     /// # Errors

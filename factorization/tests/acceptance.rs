@@ -6,7 +6,7 @@ use huntbook_factorization::components::bipartite_components;
 use huntbook_factorization::{
     Access, AccessAnomaly, AccessAnomalyModel, AccessColumns, Error, ModelParts, Parameters, Replay,
 };
-use huntbook_sample_data::FactoryConfig;
+use huntbook_sample_data::{DataFactory, FactoryConfig};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use support::{Table, company, mean, std};
 
@@ -219,11 +219,23 @@ fn the_complement_of_everything_is_empty_and_saturates_otherwise() {
     assert_eq!(sizes, [6 * 5, 4 * 3]);
 }
 
+/// Everything within the departments is training.
+fn full_company() -> (Table, Table) {
+    let factory = DataFactory::new(FactoryConfig { single_component: false, ..FactoryConfig::default() });
+    let accesses = factory.training(1.0).unwrap();
+    let table = |accesses: &[huntbook_sample_data::Access]| {
+        let mut table = Table::default();
+        accesses.iter().for_each(|a| table.push("t0", &a.user, &a.res, a.likelihood));
+        table
+    };
+    (table(&accesses), table(&factory.inter_test(&accesses).unwrap()))
+}
+
 /// With training ratio 1, all pairs within a department are training, so the complement is exactly cross-department,
 /// and explicit scores must tell the two apart.
 #[test]
 fn explicit_enrichment_of_a_full_training_set() {
-    let (train, _, inter) = company(&["t0"], FactoryConfig::default(), 1.0, true);
+    let (train, inter) = full_company();
     let model = fit(&AccessAnomaly::new().explicit(), &train);
     let summary = model.summary();
     assert!(summary.complement_rows > 0 && summary.duplicate_rows == 0);

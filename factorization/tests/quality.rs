@@ -42,10 +42,11 @@ fn auc_over_12_seeds() {
     let (implicit, explicit) = (AccessAnomaly::new(), AccessAnomaly::new().explicit());
     let a = report("implicit AUC, default data", &aucs(&implicit, default));
     let b = report("explicit AUC, default data", &aucs(&explicit, default));
-    report("implicit AUC, data redrawn per seed", &aucs(&implicit, redrawn));
-    report("explicit AUC, data redrawn per seed", &aucs(&explicit, redrawn));
-    assert!(a >= 0.985, "implicit {a}");
-    assert!(b >= 0.99, "explicit {b}");
+    let c = report("implicit AUC, data redrawn per seed", &aucs(&implicit, redrawn));
+    let d = report("explicit AUC, data redrawn per seed", &aucs(&explicit, redrawn));
+    // One data set is easier or harder than another, for explicit feedback more than the start matters.
+    assert!(a >= 0.985 && c >= 0.985, "implicit {a} {c}");
+    assert!(b >= 0.98 && d >= 0.99, "explicit {b} {d}");
 }
 
 /// Share of rows with p < 0.01, over seeds.
@@ -54,7 +55,7 @@ fn calibrated_p_values() {
     for (what, base) in [("implicit", AccessAnomaly::new()), ("explicit", AccessAnomaly::new().explicit())] {
         let (mut normal, mut anomalous) = (Vec::new(), Vec::new());
         for seed in 0..SEEDS {
-            let config = FactoryConfig { seed: 42 + seed, ..FactoryConfig::default() };
+            let config = FactoryConfig { seed, ..FactoryConfig::default() };
             let (train, intra, inter) = company(&["t"], config, 0.25, true);
             let plain = base.clone().seed(seed);
             let calibrated = plain.clone().calibration_folds(10);
@@ -74,14 +75,14 @@ fn calibrated_p_values() {
         let a = report(&format!("{what}: share of normal unseen with p < 0.01"), &normal);
         let b = report(&format!("{what}: share of anomalous with p < 0.01"), &anomalous);
         assert!(a <= 0.02, "{what}: {a}");
-        assert!(b >= 0.5, "{what}: {b}");
+        assert!(b >= 0.7, "{what}: {b}");
     }
 }
 
 #[test]
 fn baseline_over_12_seeds() {
     let one = |seed| {
-        let config = FactoryConfig { seed: 42 + seed, ..FactoryConfig::default() };
+        let config = FactoryConfig { seed, ..FactoryConfig::default() };
         let (train, intra, inter) = company(&["t"], config, 0.25, true);
         let model = train.with(|c| detector("peer_share").unwrap().fit(c, &train.likelihood, &())).unwrap();
         let scored = |t: &support::Table| t.with(|c| model.score_all(c)).unwrap();
