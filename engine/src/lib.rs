@@ -63,7 +63,7 @@ pub struct Engine {
 struct State {
     frames: frames::Frames,
     scalars: HashMap<String, Literal>,
-    models: HashMap<u64, access_anomaly::FittedModel>,
+    models: HashMap<u64, Arc<huntbook_factorization::AccessAnomalyModel>>,
     next_model: u64,
 }
 

@@ -84,12 +84,20 @@ impl Engine {
             Request::SampleAccesses { set, seed, .. } => {
                 Response::Frame(self.hand_out(Arc::new(crate::sample::accesses(&set, seed)?)))
             }
-            Request::FitAccessAnomaly { plan, parameters } => {
-                Response::Model(self.fit_access_anomaly(&plan, &parameters)?)
+            Request::FitAccessAnomaly { plan, parameters, history } => {
+                Response::Model(self.fit_access_anomaly(&plan, &parameters, history.as_ref())?)
             }
             Request::ScoreAccessAnomaly { model, plan, output } => {
                 Response::Frame(self.hand_out(Arc::new(self.score_access_anomaly(model, &plan, &output)?)))
             }
+            Request::ExplainAccess { model, tenant, user, resource } => {
+                Response::Text(self.explain_access(model, tenant.as_deref(), &user, &resource)?)
+            }
+            Request::SaveModel { model, folder } => {
+                self.save_model(model, &folder)?;
+                Response::Done
+            }
+            Request::LoadModel { folder, synapse } => Response::Model(self.load_model(&folder, synapse)?),
             Request::Chart { plan, spec } => Response::Text(self.chart(&plan, &spec)?),
             Request::Display { data, metadata, display_id, update } => {
                 events.display(Display { data, metadata, display_id, update, is_result: false });

@@ -1,13 +1,19 @@
-use crate::als::{Csr, Factorization, Factors, ImplicitAls, dot};
-use crate::components::bipartite_components;
-use crate::history::{History, HistoryLookup};
-use crate::indexer::{Names, index_names, index_tenants};
-use crate::model::{ModelData, Side, TenantSummary};
-use crate::scaler::min_max_per_group;
-use crate::{AccessAnomalyModel, Error, FitObserver, Summary};
-use rayon::prelude::*;
-use std::collections::HashMap;
-use std::sync::Arc;
+mod complement;
+mod fit;
+mod parameters;
+mod progress;
+mod replay;
+mod statistics;
+
+pub use parameters::{ParamDoc, Parameters};
+pub use replay::Replay;
+
+pub(crate) use complement::stream_of;
+pub(crate) use fit::{Training, factorize, history_components, pairs, required};
+pub(crate) use progress::Progress;
+pub(crate) use statistics::{augmented, spread};
+
+use crate::{AccessAnomalyModel, Error, FitObserver};
 
 /// Columns of equal length; null is `None`.
 #[derive(Debug, Clone, Copy)]
@@ -50,43 +56,11 @@ impl Access {
     }
 }
 
-/// Start vectors of the users, to repeat a fit made elsewhere exactly.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct InitialFactors(HashMap<String, HashMap<String, Vec<f32>>>);
-
-impl InitialFactors {
-    /// No vectors yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets the start vector of a user; it must have as many numbers as the rank. Users that are not in the
-    /// training data are ignored by the fit.
-    pub fn insert(&mut self, tenant: impl Into<String>, user: impl Into<String>, vector: Vec<f32>) {
-        self.0.entry(tenant.into()).or_default().insert(user.into(), vector);
-    }
-
-    fn flatten(&self, tenants: &[Arc<str>], users: &Names, rank: usize) -> Result<Factors, Error> {
-        let mut data = Vec::with_capacity(users.len() * rank);
-        for (t, user) in users.iter() {
-            let tenant = &tenants[t];
-            let vector = self.0.get(&**tenant).and_then(|of| of.get(user));
-            let Some(vector) = vector else {
-                return Err(Error::MissingStart { tenant: tenant.to_string(), user: user.to_owned() });
-            };
-            if vector.len() != rank || !vector.iter().all(|v| v.is_finite()) {
-                return Err(Error::InvalidStart { whose: format!("user `{user}` of tenant `{tenant}`"), rank });
-            }
-            data.extend_from_slice(vector);
-        }
-        Factors::from_flat(rank, data)
-    }
-}
-
 /// A detector of anomalous resource access, to be fitted.
 ///
-/// All tenants are factorized together (they share the rank); scaling, normalisation and the access graph are
-/// per tenant, and the same user name in two tenants is two users.
+/// Scaling, complement, normalisation and the access graph are per tenant, and the same user name in two tenants
+/// is two users. A tenant's scores do not depend on the other tenants, unless
+/// [`cross_tenant_zeros`](Self::cross_tenant_zeros) asks for it.
 ///
 /// * **Likelihood**: how natural the access is, for example a count. It is scaled per tenant to
 ///   [`scale`](Self::scale).
@@ -101,48 +75,94 @@ impl InitialFactors {
 /// use huntbook_factorization::AccessAnomaly;
 /// let detector = AccessAnomaly::new().rank(10).max_iter(25).alpha(1.0).scale(Some((5.0, 10.0))).seed(42);
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+///
+/// [`Summary::duplicate_rows`]: crate::Summary::duplicate_rows
+#[derive(Debug, Clone, PartialEq, Default)]
 #[must_use = "call `fit` to get a model"]
 pub struct AccessAnomaly {
-    als: ImplicitAls,
-    scale: Option<(f64, f64)>,
+    parameters: Parameters,
     history: Option<Vec<Access>>,
 }
 
-impl Default for AccessAnomaly {
-    fn default() -> Self {
-        Self::new()
-    }
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => { $(
+        $(#[$doc])*
+        pub fn $name(mut self, $name: $type) -> Self {
+            self.parameters.$name = $name;
+            self
+        })* };
 }
 
 impl AccessAnomaly {
-    /// The defaults: rank 10, 25 iterations, reg_param 1.0, alpha 1.0, likelihood scaled to 5..10, seed 0, no
-    /// history.
+    /// The defaults of [`Parameters`]: implicit feedback, rank 10, 25 iterations, likelihood scaled to 5..10.
     pub fn new() -> Self {
-        AccessAnomaly { als: ImplicitAls::default(), scale: Some((5.0, 10.0)), history: None }
+        Self::default()
     }
 
-    /// Number of latent factors, 1 to 512. More factors tell more groups of users apart, and cost `rank²`.
-    pub fn rank(mut self, rank: usize) -> Self {
-        self.als.rank = rank;
-        self
+    /// A detector with the given parameters and no history.
+    pub fn with_parameters(parameters: Parameters) -> Self {
+        AccessAnomaly { parameters, history: None }
     }
 
-    /// Number of ALS iterations, at least 1.
-    pub fn max_iter(mut self, max_iter: usize) -> Self {
-        self.als.max_iter = max_iter;
-        self
+    /// What is set.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
     }
 
-    /// Ridge per rating, above 0.
-    pub fn reg_param(mut self, reg_param: f64) -> Self {
-        self.als.reg_param = reg_param;
-        self
+    setters! {
+        /// Number of latent factors, 1 to 512. More factors tell more groups of users apart, and cost `rank²`.
+        rank: usize;
+        /// Number of ALS iterations, at least 1.
+        max_iter: usize;
+        /// Ridge per rating, above 0.
+        reg_param: f64;
+        /// At most so many threads work on the fit; `None` is all. Never changes the result.
+        num_blocks: Option<usize>;
+        /// One factorization per tenant. Without [`cross_tenant_zeros`](Self::cross_tenant_zeros) the result is
+        /// the same either way: tenants share no users and no resources.
+        separate_tenants: bool;
+        /// As the original in its joint implicit mode: users of one tenant count as *not* having accessed the
+        /// resources of all others, so that the tenants influence each other's scores. Off by default. Explicit
+        /// feedback and separate tenants are free of it by nature.
+        cross_tenant_zeros: bool;
+        /// Lower end of the range of scaled likelihoods, at least 1; `None` together with `high_value`.
+        low_value: Option<f64>;
+        /// Upper end of the range of scaled likelihoods.
+        high_value: Option<f64>;
+        /// Implicit feedback (a likelihood is evidence) or explicit (a likelihood is a rating to be predicted, and
+        /// sampled accesses that never happened are rated [`neg_score`](Self::neg_score)).
+        apply_implicit_cf: bool;
+        /// Stops the iteration when it lowers the loss by no more than this share; 0 never stops early.
+        tol: f64;
+        /// Seed of everything random. The same data, parameters and seed give the same model, bit for bit.
+        seed: u64;
+        /// Learns what scores *unseen normal* accesses get, for [`score_all`](crate::AccessAnomalyModel::score_all):
+        /// so many extra fits, each without its share of the accesses, which it then scores. 0 (the default) does
+        /// not calibrate, 10 is a good value. Never changes the score.
+        calibration_folds: usize;
     }
 
-    /// How fast confidence grows with the (scaled) likelihood, at least 0.
+    /// How fast confidence grows with the (scaled) likelihood, at least 0; 1 by default. Implicit feedback only.
     pub fn alpha(mut self, alpha: f64) -> Self {
-        self.als.alpha = alpha;
+        self.parameters.alpha = Some(alpha);
+        self
+    }
+
+    /// Explicit feedback; as [`apply_implicit_cf`](Self::apply_implicit_cf)`(false)`.
+    pub fn explicit(self) -> Self {
+        self.apply_implicit_cf(false)
+    }
+
+    /// How many accesses that may not have happened are drawn per training row; 2 by default. Explicit feedback
+    /// only.
+    pub fn complementset_factor(mut self, factor: usize) -> Self {
+        self.parameters.complementset_factor = Some(factor);
+        self
+    }
+
+    /// The rating of an access that did not happen, below `low_value`; 1 by default. Explicit feedback only.
+    pub fn neg_score(mut self, neg_score: f64) -> Self {
+        self.parameters.neg_score = Some(neg_score);
         self
     }
 
@@ -150,13 +170,29 @@ impl AccessAnomaly {
     /// whose likelihoods are all equal gets the midpoint. `None` uses the likelihood as it is: a value ≤ 0
     /// then says "known *not* to be preferred", and tenants should be on the same scale.
     pub fn scale(mut self, scale: Option<(f64, f64)>) -> Self {
-        self.scale = scale;
+        self.parameters.low_value = scale.map(|s| s.0);
+        self.parameters.high_value = scale.map(|s| s.1);
         self
     }
 
-    /// Seed of the random start. The same data, parameters and seed give the same model, bit for bit.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.als.seed = seed;
+    /// Names of the columns tenant, user, resource and likelihood, for fits on frames. An empty tenant is none: all
+    /// rows are of one tenant.
+    pub fn columns(mut self, tenant: &str, user: &str, res: &str, likelihood: &str) -> Self {
+        let p = &mut self.parameters;
+        (p.tenant_col, p.user_col) = (tenant.to_owned(), user.to_owned());
+        (p.res_col, p.likelihood_col) = (res.to_owned(), likelihood.to_owned());
+        self
+    }
+
+    /// Name of the column with the score that [`transform`](crate::AccessAnomalyModel) adds to frames.
+    pub fn output_col(mut self, output: &str) -> Self {
+        self.parameters.output_col = output.to_owned();
+        self
+    }
+
+    /// When the training data is from, in any words; kept with the model.
+    pub fn training_window(mut self, from: &str, to: &str) -> Self {
+        self.parameters.training_window = Some((from.to_owned(), to.to_owned()));
         self
     }
 
@@ -166,6 +202,11 @@ impl AccessAnomaly {
     pub fn history(mut self, history: impl IntoIterator<Item = Access>) -> Self {
         self.history = Some(history.into_iter().collect());
         self
+    }
+
+    /// The 17 parameters of the original under their original names.
+    pub fn explain_params(&self) -> Vec<ParamDoc> {
+        self.parameters.explain(self.history.as_ref().map(Vec::len))
     }
 
     /// Learns who normally accesses what, from a random start drawn from the seed.
@@ -179,222 +220,31 @@ impl AccessAnomaly {
         likelihood: &[Option<f64>],
         observer: &dyn FitObserver,
     ) -> Result<AccessAnomalyModel, Error> {
-        self.run(accesses, likelihood, None, observer)
+        self.fit_replaying(accesses, likelihood, &Replay::new(), observer)
     }
 
-    /// As [`fit`](Self::fit), from given user vectors; the seed is not used.
+    /// As [`fit`](Self::fit), with start vectors or a complement that were drawn elsewhere.
     ///
     /// # Errors
-    /// As [`fit`](Self::fit), and [`Error::MissingStart`] or [`Error::InvalidStart`].
-    pub fn fit_from(
+    /// As [`fit`](Self::fit), and [`Error::MissingStart`], [`Error::InvalidStart`] or [`Error::UnknownComplement`].
+    pub fn fit_replaying(
         &self,
         accesses: AccessColumns<'_>,
         likelihood: &[Option<f64>],
-        start: &InitialFactors,
+        replay: &Replay,
         observer: &dyn FitObserver,
     ) -> Result<AccessAnomalyModel, Error> {
-        self.run(accesses, likelihood, Some(start), observer)
-    }
-
-    fn validate(&self) -> Result<(), Error> {
-        self.als.validate()?;
-        if let Some((low, high)) = self.scale
-            && !(low >= 1.0 && high > low && high <= f64::from(f32::MAX))
-        {
-            return Err(Error::parameter(
-                "scale (low_value, high_value)",
-                (low, high),
-                "1 <= low_value < high_value, both finite (5 and 10 are usual), or None not to scale",
-            ));
-        }
-        Ok(())
-    }
-
-    fn run(
-        &self,
-        accesses: AccessColumns<'_>,
-        likelihood: &[Option<f64>],
-        start: Option<&InitialFactors>,
-        observer: &dyn FitObserver,
-    ) -> Result<AccessAnomalyModel, Error> {
-        self.validate()?;
-        let rows = accesses.rows()?;
-        if likelihood.len() != rows {
-            return Err(Error::ColumnLength { column: "likelihood", expected: rows, found: likelihood.len() });
-        }
-        if rows == 0 {
-            return Err(Error::EmptyInput);
-        }
-        let history = self.history.as_deref().map(History::new).transpose()?;
-
-        let (tenants, codes) = index_tenants(&required("tenant", accesses.tenant)?);
-        let n = tenants.len();
-        let (users, resources) = rayon::join(
-            || index_names("users", n, &codes, &required("user", accesses.user)?),
-            || index_names("resources", n, &codes, &required("res", accesses.res)?),
-        );
-        let ((users, user_ids), (resources, res_ids)) = (users?, resources?);
-        let ratings = self.ratings(&codes, n, likelihood)?;
-        let matrix = Csr::from_triplets(users.len(), resources.len(), &user_ids, &res_ids, &ratings)?;
-        drop((user_ids, res_ids, ratings));
-
-        let fit = match start {
-            None => self.als.fit(&matrix, observer)?,
-            Some(start) => {
-                let start = start.flatten(&tenants, &users, self.als.rank)?;
-                self.als.fit_from(&matrix, start, observer)?
+        self.parameters.validate()?;
+        let all = rayon::current_num_threads();
+        match self.parameters.num_blocks {
+            Some(blocks) if blocks < all => {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(blocks).build();
+                let pool = pool.map_err(|e| Error::Threads { reason: e.to_string() })?;
+                pool.install(|| self.run(accesses, likelihood, replay, observer))
             }
-        };
-        let tenants = tenant_summaries(&tenants, &users, &resources, &matrix, &fit);
-        let (user_components, res_components) = match &history {
-            None => {
-                let (left, right) = bipartite_components(users.len(), resources.len(), pairs(&matrix));
-                (left.into_iter().map(Some).collect(), right)
-            }
-            Some(history) => history_components(history, &tenants, &users, &resources),
-        };
-        let summary = Summary {
-            rows,
-            duplicate_rows: duplicates(&matrix),
-            tenants: n,
-            users: users.len(),
-            resources: resources.len(),
-            rank: self.als.rank,
-            iterations: fit.losses.len(),
-            reg_param: self.als.reg_param,
-            alpha: self.als.alpha,
-            scale: self.scale,
-            seed: start.is_none().then_some(self.als.seed),
-            loss: fit.losses.last().copied().unwrap_or_default(),
-        };
-        let rank = self.als.rank;
-        let users =
-            Side { vectors: user_vectors(&fit, &users, &tenants, rank), names: users, components: user_components };
-        let resources = Side { vectors: res_vectors(&fit, rank), names: resources, components: res_components };
-        AccessAnomalyModel::new(ModelData { summary, tenants, users, resources, history })
-    }
-
-    /// The ratings ALS sees.
-    fn ratings(&self, codes: &[u32], n_tenants: usize, likelihood: &[Option<f64>]) -> Result<Vec<f32>, Error> {
-        let mut values = Vec::with_capacity(likelihood.len());
-        for (row, value) in likelihood.iter().enumerate() {
-            match *value {
-                None => return Err(Error::NullLikelihood { row }),
-                Some(value) if !value.is_finite() => {
-                    return Err(Error::InvalidLikelihood { row, value });
-                }
-                Some(value) => values.push(value),
-            }
+            _ => self.run(accesses, likelihood, replay, observer),
         }
-        if let Some((low, high)) = self.scale {
-            values = min_max_per_group(codes, n_tenants, &values, low, high);
-        }
-        let narrow = |(row, &value): (usize, &f64)| {
-            let rating = value as f32;
-            if rating.is_finite() { Ok(rating) } else { Err(Error::InvalidLikelihood { row, value }) }
-        };
-        values.iter().enumerate().map(narrow).collect()
     }
-}
-
-fn required<'a>(column: &'static str, values: &[Option<&'a str>]) -> Result<Vec<&'a str>, Error> {
-    let some = |(row, value): (usize, &Option<&'a str>)| value.ok_or(Error::NullKey { column, row });
-    values.iter().enumerate().map(some).collect()
-}
-
-fn pairs(matrix: &Csr) -> impl Iterator<Item = (u32, u32)> {
-    (0..matrix.n_rows()).flat_map(|u| matrix.row(u).0.iter().map(move |&r| (u as u32, r)))
-}
-
-/// Rows beyond the first of each pair; the columns of a row are sorted.
-fn duplicates(matrix: &Csr) -> usize {
-    let repeated = |u| matrix.row(u).0.windows(2).filter(|w| w[0] == w[1]).count();
-    (0..matrix.n_rows()).map(repeated).sum()
-}
-
-/// Mean and population deviation of the prediction over the training rows of each tenant.
-fn tenant_summaries(
-    tenants: &[Arc<str>],
-    users: &Names,
-    resources: &Names,
-    matrix: &Csr,
-    fit: &Factorization,
-) -> Vec<TenantSummary> {
-    let sum_per_user = |term: &(dyn Fn(usize, f64) -> f64 + Sync)| -> Vec<f64> {
-        let of_user = |u: usize| {
-            let x = fit.rows.get(u);
-            let predictions = matrix.row(u).0.iter().map(|&r| dot(x, fit.columns.get(r as usize)));
-            predictions.map(|p| term(u, p)).sum()
-        };
-        (0..users.len()).into_par_iter().map(of_user).collect()
-    };
-    let rows_of = |t: usize| -> usize { users.range(t).map(|u| matrix.row(u).0.len()).sum() };
-    let mean_of = |sums: &[f64], t: usize| sums[users.range(t)].iter().sum::<f64>() / rows_of(t) as f64;
-
-    let sums = sum_per_user(&|_, p| p);
-    let means: Vec<f64> = (0..tenants.len()).map(|t| mean_of(&sums, t)).collect();
-    let mut tenant_of = vec![0; users.len()];
-    for t in 0..tenants.len() {
-        tenant_of[users.range(t)].fill(t);
-    }
-    let squares = sum_per_user(&|u, p| (p - means[tenant_of[u]]).powi(2));
-    let summary = |(t, name): (usize, &Arc<str>)| {
-        let (mean, std) = (means[t], mean_of(&squares, t).sqrt());
-        // Equal predictions have no spread; what is left then is rounding.
-        let std = if std <= 1e-12 * mean.abs() { 1.0 } else { std };
-        TenantSummary {
-            name: name.to_string(),
-            rows: rows_of(t),
-            users: users.range(t).len(),
-            resources: resources.range(t).len(),
-            mean,
-            std,
-        }
-    };
-    tenants.iter().enumerate().map(summary).collect()
-}
-
-/// `−[x, −mean, 1] / std` per user.
-fn user_vectors(fit: &Factorization, users: &Names, tenants: &[TenantSummary], rank: usize) -> Vec<f64> {
-    let mut vectors = Vec::with_capacity(users.len() * (rank + 2));
-    for (u, (t, _)) in users.iter().enumerate() {
-        let TenantSummary { mean, std, .. } = tenants[t];
-        let coefficient = -1.0 / std;
-        let grown = fit.rows.get(u).iter().map(|&v| f64::from(v)).chain([-mean, 1.0]);
-        vectors.extend(grown.map(|v| coefficient * v));
-    }
-    vectors
-}
-
-/// `[y, 1, 0]` per resource.
-fn res_vectors(fit: &Factorization, rank: usize) -> Vec<f64> {
-    let mut vectors = Vec::with_capacity(fit.columns.len() * (rank + 2));
-    for r in 0..fit.columns.len() {
-        let y = fit.columns.get(r).iter().map(|&v| f64::from(v));
-        vectors.extend(y.chain([1.0, 0.0]));
-    }
-    vectors
-}
-
-type Components = Vec<Option<u32>>;
-
-/// Components of the trained users and resources in the graph of the history.
-fn history_components(
-    history: &History,
-    tenants: &[TenantSummary],
-    users: &Names,
-    resources: &Names,
-) -> (Components, Components) {
-    let lookup = HistoryLookup::new(history);
-    let of_user = |(t, name): (usize, &str)| {
-        let id = lookup.user(&tenants[t].name, name)?;
-        Some(history.user_components[id as usize])
-    };
-    let of_res = |(t, name): (usize, &str)| {
-        let id = lookup.resource(&tenants[t].name, name)?;
-        Some(history.res_components[id as usize])
-    };
-    (users.iter().map(of_user).collect(), resources.iter().map(of_res).collect())
 }
 
 #[cfg(test)]

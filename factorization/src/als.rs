@@ -1,38 +1,52 @@
-//! Implicit-feedback ALS (Hu, Koren & Volinsky, 2008) with non-negative factors, on integer triplets.
+//! ALS matrix factorization on integer triplets: explicit ratings (ALS-WR; Zhou et al., 2008) and implicit
+//! feedback (Hu, Koren & Volinsky, 2008), with free or non-negative factors.
 //!
-//! A rating `r` says how sure we are that a row *prefers* a column: confidence `1 + alpha·|r|`, preference 1
-//! if `r > 0` and 0 otherwise; a pair without a rating has confidence 1 and preference 0. The factors minimise
+//! With row vectors `x`, column vectors `y` and ratings `r`, the factors minimise
 //!
 //! ```text
-//! Σ over all pairs  confidence · (preference − x·y)²  +  reg_param · (Σ nₓ·|x|² + Σ n_y·|y|²),   x, y ≥ 0
+//! explicit:  Σ over the ratings  (r − x·y)²                            +  ridge
+//! implicit:  Σ over all pairs    confidence · (preference − x·y)²      +  ridge
+//! ridge:     reg_param · (Σ nₓ·|x|² + Σ n_y·|y|²)
 //! ```
 //!
-//! where `n` is the number of positive ratings of a row or column (the "weighted-λ" ridge of Zhou et al.,
-//! which Spark uses). Entries that repeat a pair are separate ratings.
+//! * In implicit mode a rating says how sure we are that a row *prefers* a column: confidence `1 + alpha·|r|`,
+//!   preference 1 if `r > 0` and 0 otherwise; a pair without a rating has confidence 1 and preference 0.
+//! * `n` is the number of ratings of a row or column (implicit: of the positive ones), as in Spark.
+//! * Entries that repeat a pair are separate ratings.
 //!
-//! One iteration solves every column given the rows, then every row given the columns, each exactly
-//! ([`crate::nnls`]), so the objective never rises after the first iteration. Factors are stored as `f32`;
-//! normal equations are summed and solved in `f64`.
+//! One iteration solves every column given the rows, then every row given the columns, each exactly (Cholesky,
+//! or [`crate::nnls`] if non-negative), so the objective never rises after the first iteration. Factors are
+//! stored as `f32`; normal equations are summed and solved in `f64`.
 //!
 //! Time per iteration: `O(nnz·k² + (rows + columns)·k³)`. Memory: the matrix twice (`16·nnz` bytes) and
 //! `4·k·(rows + columns)`.
 //!
 //! ```
-//! use huntbook_factorization::als::{Csr, ImplicitAls};
+//! use huntbook_factorization::als::{Als, Csr};
 //!
-//! let ratings = Csr::from_triplets(3, 2, &[0, 1, 1, 2], &[0, 0, 1, 1], &[5.0, 3.0, 4.0, 5.0])?;
-//! let fit = ImplicitAls { rank: 2, ..ImplicitAls::default() }.fit(&ratings, &())?;
-//! assert_eq!(fit.rows.len(), 3);
-//! assert!(fit.predict(0, 0) > fit.predict(0, 1));
+//! // Three viewers, four films; the ratings are stars.
+//! let viewers = [0, 0, 1, 1, 2, 2];
+//! let films = [0, 1, 0, 2, 1, 3];
+//! let stars = [5.0, 4.0, 5.0, 1.0, 4.0, 2.0];
+//! let ratings = Csr::from_triplets(3, 4, &viewers, &films, &stars)?;
+//!
+//! let fit = Als { rank: 2, reg_param: 0.05, ..Als::explicit() }.fit(&ratings, &())?;
+//! let guess = fit.predict(1, 1).expect("both have ratings");
+//! assert!((3.0..6.0).contains(&guess));
+//! assert_eq!(fit.predict(7, 0), None); // never rated anything
+//! let best = fit.recommend(1, 2, |film| !ratings.contains(1, film)); // (column, prediction), best first
+//! assert_eq!(best[0].0, 1);
 //! # Ok::<(), huntbook_factorization::Error>(())
 //! ```
 
+mod factors;
+mod query;
+
 pub use crate::csr::Csr;
+pub use factors::Factors;
 
 use crate::kernel::{HalfStep, Scratch, gramian};
 use crate::{Error, FitObserver};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// Rows handled, and objective terms summed, as one unit; fixed, so that sums do not depend on threads.
@@ -42,92 +56,36 @@ const GRAM_CHUNK: usize = 4096;
 /// Largest rank accepted.
 pub const MAX_RANK: usize = 512;
 
-/// Parameters of a factorization; [`Default`] has the usual ones.
+/// What a rating means.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Feedback {
+    /// A score to be predicted; pairs without one are unknown.
+    Explicit,
+    /// Evidence of interest; pairs without one are weak evidence against it.
+    Implicit {
+        /// How fast confidence grows with a rating, at least 0.
+        alpha: f64,
+    },
+}
+
+/// Parameters of a factorization. [`Als::implicit`] and [`Als::explicit`] have the usual ones.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ImplicitAls {
+pub struct Als {
+    /// What a rating means.
+    pub feedback: Feedback,
     /// Number of latent factors, `1..=`[`MAX_RANK`]; 10 by default.
     pub rank: usize,
     /// Number of iterations, at least 1; 25 by default.
     pub max_iter: usize,
-    /// Ridge per positive rating, above 0; 1.0 by default.
+    /// Ridge per rating, above 0; 1.0 by default.
     pub reg_param: f64,
-    /// How fast confidence grows with a rating, at least 0; 1.0 by default.
-    pub alpha: f64,
+    /// Whether factors must not be negative; false by default. Explicit ratings must not be negative then.
+    pub nonnegative: bool,
+    /// Stops when an iteration lowers the loss by no more than this share of it; 0 (the default) never stops
+    /// early.
+    pub tol: f64,
     /// Seed of the random start; 0 by default.
     pub seed: u64,
-}
-
-impl Default for ImplicitAls {
-    fn default() -> Self {
-        ImplicitAls { rank: 10, max_iter: 25, reg_param: 1.0, alpha: 1.0, seed: 0 }
-    }
-}
-
-/// Vectors of equal length.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Factors {
-    rank: usize,
-    data: Vec<f32>,
-}
-
-impl Factors {
-    /// Wraps vectors laid out one after the other.
-    ///
-    /// # Errors
-    /// [`Error::InvalidStart`] if the length is no multiple of `rank` or a number is not finite.
-    pub fn from_flat(rank: usize, data: Vec<f32>) -> Result<Self, Error> {
-        if rank == 0 || !data.len().is_multiple_of(rank) || !data.iter().all(|v| v.is_finite()) {
-            return Err(Error::InvalidStart { whose: "the flat factors".to_owned(), rank });
-        }
-        Ok(Factors { rank, data })
-    }
-
-    /// `n` unit vectors in random directions, as Spark starts its ALS.
-    pub fn random_directions(n: usize, rank: usize, seed: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut data = Vec::with_capacity(n * rank);
-        let mut vector = vec![0.0f64; rank];
-        for _ in 0..n {
-            vector.fill_with(|| normal(&mut rng));
-            let norm = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
-            data.extend(vector.iter().map(|v| (v / norm.max(1e-30)) as f32));
-        }
-        Factors { rank, data }
-    }
-
-    /// Number of vectors.
-    pub fn len(&self) -> usize {
-        self.data.len().checked_div(self.rank).unwrap_or(0)
-    }
-
-    /// Whether there are no vectors.
-    pub fn is_empty(&self) -> bool {
-        self.data.is_empty()
-    }
-
-    /// Length of each vector.
-    pub fn rank(&self) -> usize {
-        self.rank
-    }
-
-    /// Vector `i`.
-    ///
-    /// # Panics
-    /// If `i >= len()`, as slice indexing does.
-    pub fn get(&self, i: usize) -> &[f32] {
-        &self.data[i * self.rank..(i + 1) * self.rank]
-    }
-}
-
-/// Standard normal by the polar method.
-fn normal(rng: &mut impl Rng) -> f64 {
-    loop {
-        let (u, v) = (rng.random::<f64>() * 2.0 - 1.0, rng.random::<f64>() * 2.0 - 1.0);
-        let s = u * u + v * v;
-        if s > 0.0 && s < 1.0 {
-            return u * (-2.0 * s.ln() / s).sqrt();
-        }
-    }
 }
 
 /// The result of a fit.
@@ -139,28 +97,40 @@ pub struct Factorization {
     pub columns: Factors,
     /// The objective after each iteration.
     pub losses: Vec<f64>,
-}
-
-impl Factorization {
-    /// The predicted preference of `row` for `column`.
-    ///
-    /// # Panics
-    /// If either is outside the matrix.
-    pub fn predict(&self, row: usize, column: usize) -> f64 {
-        dot(self.rows.get(row), self.columns.get(column))
-    }
+    /// Whether `tol` was reached before `max_iter`.
+    pub converged: bool,
+    known_rows: Vec<bool>,
+    known_columns: Vec<bool>,
 }
 
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
 }
 
-impl ImplicitAls {
+impl Als {
+    /// Implicit feedback: rank 10, 25 iterations, reg_param 1.0, alpha 1.0, free signs, no early stop, seed 0.
+    pub fn implicit() -> Self {
+        Als {
+            feedback: Feedback::Implicit { alpha: 1.0 },
+            rank: 10,
+            max_iter: 25,
+            reg_param: 1.0,
+            nonnegative: false,
+            tol: 0.0,
+            seed: 0,
+        }
+    }
+
+    /// As [`implicit`](Self::implicit), for explicit ratings.
+    pub fn explicit() -> Self {
+        Als { feedback: Feedback::Explicit, ..Self::implicit() }
+    }
+
     /// Factorizes from a random start drawn from [`seed`](Self::seed).
     ///
     /// # Errors
-    /// [`Error::InvalidParameter`], [`Error::EmptyInput`] (no entries), [`Error::Cancelled`], or
-    /// [`Error::NotFinite`] if the ratings are too large for the ridge.
+    /// [`Error::InvalidParameter`], [`Error::EmptyInput`] (no entries), [`Error::NegativeRating`] (explicit and
+    /// non-negative), [`Error::Cancelled`], or [`Error::NotFinite`] if the ratings are too large for the ridge.
     pub fn fit(&self, ratings: &Csr, observer: &dyn FitObserver) -> Result<Factorization, Error> {
         self.validate()?;
         let start = Factors::random_directions(ratings.n_rows(), self.rank, self.seed);
@@ -173,11 +143,30 @@ impl ImplicitAls {
     /// # Errors
     /// As [`fit`](Self::fit), and [`Error::InvalidStart`] if `start` does not fit the matrix and the rank.
     pub fn fit_from(&self, ratings: &Csr, start: Factors, observer: &dyn FitObserver) -> Result<Factorization, Error> {
+        if self.nonnegative && self.feedback == Feedback::Explicit {
+            for row in 0..ratings.n_rows() {
+                let (columns, values) = ratings.row(row);
+                if let Some(i) = values.iter().position(|&v| v < 0.0) {
+                    let column = columns[i] as usize;
+                    return Err(Error::NegativeRating { row, column, value: f64::from(values[i]) });
+                }
+            }
+        }
+        self.run(ratings, start, observer)
+    }
+
+    /// As `fit_from`; ratings below 0 pull non-negative predictions to 0.
+    pub(crate) fn run(
+        &self,
+        ratings: &Csr,
+        start: Factors,
+        observer: &dyn FitObserver,
+    ) -> Result<Factorization, Error> {
         self.validate()?;
         if ratings.nnz() == 0 {
             return Err(Error::EmptyInput);
         }
-        if start.rank != self.rank || start.len() != ratings.n_rows() {
+        if start.rank() != self.rank || start.len() != ratings.n_rows() {
             return Err(Error::InvalidStart {
                 whose: format!("{} rows for {}", start.len(), ratings.n_rows()),
                 rank: self.rank,
@@ -185,10 +174,11 @@ impl ImplicitAls {
         }
         let by_column = ratings.transposed();
         let mut rows = start;
-        let mut columns = Factors { rank: self.rank, data: vec![0.0; ratings.n_cols() * self.rank] };
+        let mut columns = Factors::zeros(ratings.n_cols(), self.rank);
         let column_counts: Vec<usize> =
-            (0..by_column.n_rows()).map(|c| by_column.row(c).1.iter().filter(|&&r| r > 0.0).count()).collect();
-        let mut losses = Vec::with_capacity(self.max_iter.min(10_000));
+            (0..by_column.n_rows()).map(|c| self.ridge_count(by_column.row(c).1)).collect();
+        let mut losses: Vec<f64> = Vec::with_capacity(self.max_iter.min(10_000));
+        let mut converged = false;
         for iteration in 1..=self.max_iter {
             self.half_step(&by_column, &rows, &mut columns);
             let data_loss = self.half_step(ratings, &columns, &mut rows);
@@ -199,20 +189,45 @@ impl ImplicitAls {
             if !loss.is_finite() {
                 return Err(Error::NotFinite { iteration });
             }
+            let before = losses.last().copied();
             losses.push(loss);
             if observer.iteration(iteration, self.max_iter, loss).is_break() {
                 return Err(Error::Cancelled { done: iteration, of: self.max_iter });
             }
+            converged = self.tol > 0.0 && before.is_some_and(|before| before - loss <= self.tol * before.abs());
+            if converged {
+                break;
+            }
         }
-        Ok(Factorization { rows, columns, losses })
+        let known = |m: &Csr| (0..m.n_rows()).map(|r| !m.row(r).0.is_empty()).collect();
+        let (known_rows, known_columns) = (known(ratings), known(&by_column));
+        Ok(Factorization { rows, columns, losses, converged, known_rows, known_columns })
+    }
+
+    /// Ratings of a row that count for its ridge.
+    fn ridge_count(&self, ratings: &[f32]) -> usize {
+        match self.feedback {
+            Feedback::Explicit => ratings.len(),
+            Feedback::Implicit { .. } => ratings.iter().filter(|&&r| r > 0.0).count(),
+        }
+    }
+
+    /// What all rows of a half-step share, given the vectors of the other side.
+    pub(crate) fn step<'a>(&self, fixed: &'a Factors) -> HalfStep<'a> {
+        let rank = self.rank;
+        let gramians: Vec<Vec<f64>> = match self.feedback {
+            Feedback::Explicit => Vec::new(),
+            Feedback::Implicit { .. } => {
+                fixed.data.par_chunks(GRAM_CHUNK * rank).map(|chunk| gramian(chunk, rank)).collect()
+            }
+        };
+        HalfStep::new(self, &fixed.data, &gramians)
     }
 
     /// Solves `target` given `fixed`; returns the objective without the ridge of `fixed`.
     fn half_step(&self, ratings: &Csr, fixed: &Factors, target: &mut Factors) -> f64 {
         let rank = self.rank;
-        let gramians: Vec<Vec<f64>> =
-            fixed.data.par_chunks(GRAM_CHUNK * rank).map(|chunk| gramian(chunk, rank)).collect();
-        let step = HalfStep::new(rank, self.alpha, self.reg_param, &fixed.data, &gramians);
+        let step = self.step(fixed);
         let losses: Vec<f64> = target
             .data
             .par_chunks_mut(CHUNK * rank)
@@ -246,10 +261,15 @@ impl ImplicitAls {
                 "finite and above 0, or a row's equations may have no unique solution",
             ));
         }
-        if !(self.alpha.is_finite() && self.alpha >= 0.0) {
-            return Err(Error::parameter("alpha", self.alpha, "finite and at least 0"));
+        if !(self.tol.is_finite() && self.tol >= 0.0) {
+            return Err(Error::parameter("tol", self.tol, "finite and at least 0; 0 never stops early"));
         }
-        Ok(())
+        match self.feedback {
+            Feedback::Implicit { alpha } if !(alpha.is_finite() && alpha >= 0.0) => {
+                Err(Error::parameter("alpha", alpha, "finite and at least 0"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -74,6 +74,31 @@ impl Csr {
     }
 }
 
+impl Csr {
+    /// Whether the pair has an entry; false outside the matrix. `O(log entries of the row)`.
+    pub fn contains(&self, row: usize, column: usize) -> bool {
+        row < self.n_rows() && self.row(row).0.binary_search_by(|&c| (c as usize).cmp(&column)).is_ok()
+    }
+
+    /// A matrix of the same size with entries taken from this one.
+    pub(crate) fn rebuilt(&self, rows: &[u32], columns: &[u32], values: &[f32]) -> Csr {
+        let by_column = bucket(self.n_cols, self.n_rows(), columns, rows.iter().copied().zip(values.iter().copied()));
+        by_column.transposed()
+    }
+
+    /// The given rows; all their entries must lie in the given columns, which are counted from 0 in the result.
+    pub(crate) fn block(&self, rows: std::ops::Range<usize>, columns: std::ops::Range<usize>) -> Csr {
+        let entries = self.offsets[rows.start]..self.offsets[rows.end];
+        let first = columns.start as u32;
+        Csr {
+            n_cols: columns.len(),
+            offsets: self.offsets[rows.start..=rows.end].iter().map(|o| o - entries.start).collect(),
+            columns: self.columns[entries.clone()].iter().map(|c| c - first).collect(),
+            values: self.values[entries].to_vec(),
+        }
+    }
+}
+
 fn check_range(axis: &'static str, indices: &[u32], size: usize) -> Result<(), Error> {
     if size > u32::MAX as usize {
         let what = if axis == "row" { "rows" } else { "columns" };

@@ -84,6 +84,37 @@ pub enum Error {
         user: String,
     },
 
+    /// A given complement names what the training data does not have.
+    #[error(
+        "the given complement has user `{}` and resource `{}` of tenant `{}`, but not both are in the training data; \
+         leave such accesses out", .access.user, .access.res, .access.tenant
+    )]
+    UnknownComplement {
+        /// The access.
+        access: crate::Access,
+    },
+
+    /// What did happen must be rated above what did not.
+    #[error(
+        "training row {row}: the likelihood {value} is not above neg_score = {neg_score}, the rating of accesses that \
+         did not happen; scale the likelihood (5 to 10 is usual) or lower neg_score"
+    )]
+    LikelihoodBelowNegScore {
+        /// The first such row.
+        row: usize,
+        /// Its value.
+        value: f64,
+        /// The rating of the complement.
+        neg_score: f64,
+    },
+
+    /// The operating system gives no threads.
+    #[error("cannot start the threads of the fit: {reason}; leave num_blocks out to use those there are")]
+    Threads {
+        /// What it says.
+        reason: String,
+    },
+
     /// An injected vector has the wrong length or a value that is not finite.
     #[error("the start vector of {whose} is not usable: it must have {rank} finite numbers (the rank)")]
     InvalidStart {
@@ -104,6 +135,20 @@ pub enum Error {
         index: u32,
         /// The size of the matrix along the axis.
         size: usize,
+    },
+
+    /// Non-negative factors cannot predict a rating below 0.
+    #[error(
+        "the rating {value} of row {row} for column {column} is negative, but non-negative factors never predict below 0; \
+         shift the ratings, or allow factors of both signs"
+    )]
+    NegativeRating {
+        /// Its row.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// The rating.
+        value: f64,
     },
 
     /// Ids are 32 bits wide.
@@ -139,6 +184,33 @@ pub enum Error {
         done: usize,
         /// Requested iterations.
         of: usize,
+    },
+
+    /// A column of a frame is missing or has the wrong type.
+    #[error("column `{column}`: {reason}")]
+    Column {
+        /// The column.
+        column: String,
+        /// What is wrong, and what to try.
+        reason: String,
+    },
+
+    /// A file or folder of a model cannot be read or written.
+    #[error("cannot {action} {}: {reason}", .path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// Where.
+        path: std::path::PathBuf,
+        /// Why it failed.
+        reason: String,
+    },
+
+    /// There is no detector of that name.
+    #[error("there is no detector `{name}`; there are: {}", crate::DETECTORS.join(", "))]
+    UnknownDetector {
+        /// The name.
+        name: String,
     },
 
     /// A saved model does not make sense.

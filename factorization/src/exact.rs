@@ -28,19 +28,31 @@ pub(crate) mod vector {
     }
 }
 
-/// A range or none.
-pub(crate) mod range {
+/// A number or none.
+pub(crate) mod option {
     use super::*;
     use serde::Serialize;
 
-    pub(crate) fn serialize<S: Serializer>(value: &Option<(f64, f64)>, serializer: S) -> Result<S::Ok, S::Error> {
-        value.map(|(low, high)| (low.to_string(), high.to_string())).serialize(serializer)
+    pub(crate) fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(|v| v.to_string()).serialize(serializer)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(f64, f64)>, D::Error> {
-        match Option::<(String, String)>::deserialize(deserializer)? {
-            Some((low, high)) => Ok(Some((parse(&low)?, parse(&high)?))),
-            None => Ok(None),
-        }
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+        Option::<String>::deserialize(deserializer)?.map(|text| parse(&text)).transpose()
+    }
+}
+
+/// Several vectors.
+pub(crate) mod vectors {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(values: &[Vec<f64>], serializer: S) -> Result<S::Ok, S::Error> {
+        let text = |v: &Vec<f64>| v.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
+        serializer.collect_seq(values.iter().map(text))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f64>>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        texts.iter().map(|text| text.split_ascii_whitespace().map(parse).collect()).collect()
     }
 }

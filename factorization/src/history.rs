@@ -45,11 +45,26 @@ impl History {
         })
     }
 
+    /// The distinct accesses.
+    #[cfg_attr(not(feature = "frames"), allow(dead_code))]
+    pub(crate) fn listed(&self) -> Vec<Access> {
+        let users: Vec<(usize, &str)> = self.users.iter().collect();
+        let access = |&(u, r): &(u32, u32)| {
+            let (t, user) = users[u as usize];
+            Access::new(&*self.tenants[t], user, &*self.resources.names[r as usize])
+        };
+        self.accesses.iter().map(access).collect()
+    }
+
     pub(crate) fn check(&self) -> Result<(), String> {
         self.users.check(self.tenants.len())?;
         self.resources.check(self.tenants.len())?;
         if self.user_components.len() != self.users.len() || self.res_components.len() != self.resources.len() {
             return Err("the components of the history do not fit its names".to_owned());
+        }
+        let inside = |&(u, r): &(u32, u32)| (u as usize) < self.users.len() && (r as usize) < self.resources.len();
+        if !self.accesses.iter().all(inside) {
+            return Err("an access of the history is not among its names".to_owned());
         }
         if !self.accesses.is_sorted_by(|a, b| a < b) {
             return Err("the accesses of the history are not sorted".to_owned());

@@ -3,6 +3,7 @@
 //! Everything is compiled twice, for the baseline of the target and for AVX2. Lanes only ever hold independent
 //! sums and nothing is fused, so both give the same bits.
 
+use crate::als::{Als, Feedback};
 use crate::nnls::NnlsSolver;
 
 /// Ratings gathered before their products are summed up.
@@ -14,13 +15,41 @@ const TILE: usize = 4;
 pub(crate) struct HalfStep<'a> {
     rank: usize,
     stride: usize,
-    alpha: f64,
+    feedback: Feedback,
     reg_param: f64,
+    nonnegative: bool,
     /// Factors of the other side.
     fixed: &'a [f32],
-    /// Gramian of `fixed`, padded to `stride`.
+    /// Gramian of `fixed` (explicit: zeros), padded to `stride`.
     gram: Vec<f64>,
     avx2: bool,
+}
+
+/// What one rating adds to the equations of its row.
+struct Term {
+    /// Of v·vᵀ in the matrix.
+    weight: f64,
+    /// Of v in the right-hand side.
+    target: f64,
+    /// Of the objective at zero.
+    constant: f64,
+    /// Whether it counts for the ridge.
+    counts: bool,
+}
+
+impl Term {
+    #[inline(always)]
+    fn of(feedback: Feedback, rating: f32) -> Term {
+        let rating = f64::from(rating);
+        match feedback {
+            Feedback::Explicit => Term { weight: 1.0, target: rating, constant: rating * rating, counts: true },
+            Feedback::Implicit { alpha } => {
+                let (weight, counts) = (alpha * rating.abs(), rating > 0.0);
+                let target = if counts { 1.0 + weight } else { 0.0 };
+                Term { weight, target, constant: target, counts }
+            }
+        }
+    }
 }
 
 /// Buffers of one thread.
@@ -52,14 +81,9 @@ fn padded(rank: usize) -> usize {
 }
 
 impl<'a> HalfStep<'a> {
-    /// `partial_gramians` are [`gramian`]s of fixed chunks of `fixed`, in order.
-    pub(crate) fn new(
-        rank: usize,
-        alpha: f64,
-        reg_param: f64,
-        fixed: &'a [f32],
-        partial_gramians: &[Vec<f64>],
-    ) -> Self {
+    /// `partial_gramians` are [`gramian`]s of fixed chunks of `fixed`, in order; none for explicit ratings.
+    pub(crate) fn new(als: &Als, fixed: &'a [f32], partial_gramians: &[Vec<f64>]) -> Self {
+        let Als { rank, feedback, reg_param, nonnegative, .. } = *als;
         let stride = padded(rank);
         let mut gram = vec![0.0; stride * stride];
         for partial in partial_gramians {
@@ -67,7 +91,7 @@ impl<'a> HalfStep<'a> {
                 *sum += v;
             }
         }
-        HalfStep { rank, stride, alpha, reg_param, fixed, gram, avx2: has_avx2() }
+        HalfStep { rank, stride, feedback, reg_param, nonnegative, fixed, gram, avx2: has_avx2() }
     }
 
     /// Solves one row into `x` (on entry: the previous solution). Returns the row's share of the objective,
@@ -91,32 +115,32 @@ impl<'a> HalfStep<'a> {
         s.a.copy_from_slice(&self.gram);
         let sums = &mut s.b[..rank];
         sums.fill(0.0);
-        let (mut positive, mut constant) = (0usize, 0.0);
+        let (mut counted, mut constant) = (0usize, 0.0);
         for (columns, ratings) in columns.chunks(BATCH).zip(ratings.chunks(BATCH)) {
             let slots = s.left.chunks_exact_mut(stride).zip(s.right.chunks_exact_mut(stride));
             for ((&column, &rating), (left, right)) in columns.iter().zip(ratings).zip(slots) {
                 let from = column as usize * rank;
                 let vector = &self.fixed[from..from + rank];
-                let extra = self.alpha * f64::from(rating.abs());
-                let preferred = if rating > 0.0 {
-                    positive += 1;
-                    constant += 1.0 + extra;
-                    1.0 + extra
-                } else {
-                    0.0
-                };
+                let term = Term::of(self.feedback, rating);
+                counted += usize::from(term.counts);
+                constant += term.constant;
                 let targets = left.iter_mut().zip(right).zip(sums.iter_mut());
                 for (&v, ((left, right), sum)) in vector.iter().zip(targets) {
                     let v = f64::from(v);
                     *right = v;
-                    *left = extra * v;
-                    *sum += preferred * v;
+                    *left = term.weight * v;
+                    *sum += term.target * v;
                 }
             }
             let used = columns.len() * stride;
             add_products::<AVX2>(&mut s.a, stride, &s.left[..used], &s.right[..used]);
         }
-        let ridge = self.reg_param * positive as f64;
+        if counted == 0 {
+            // Nothing pulls the vector away from 0; without a Gramian its equations would even be singular.
+            x.fill(0.0);
+            return constant;
+        }
+        let ridge = self.reg_param * counted as f64;
         for i in 0..rank {
             s.a[i * stride + i] += ridge;
             for j in i + 1..rank {
@@ -126,7 +150,11 @@ impl<'a> HalfStep<'a> {
         for (wide, &narrow) in s.x.iter_mut().zip(x.iter()) {
             *wide = f64::from(narrow);
         }
-        s.solver.solve_strided(&s.a, stride, &s.b, &mut s.x);
+        if self.nonnegative {
+            s.solver.solve_strided(&s.a, stride, &s.b, &mut s.x);
+        } else {
+            s.solver.solve_free(&s.a, stride, &s.b, &mut s.x);
+        }
         for (narrow, wide) in x.iter_mut().zip(&s.x) {
             *narrow = *wide as f32;
         }
@@ -172,34 +200,59 @@ fn add_products<const AVX2: bool>(gram: &mut [f64], stride: usize, left: &[f64],
     let (right, _) = right.as_chunks::<TILE>();
     let (gram, _) = gram.as_chunks_mut::<TILE>();
     for ti in 0..tiles {
-        for tj in ti..tiles {
-            let rows = left.chunks_exact(tiles).zip(right.chunks_exact(tiles));
-            let pairs = rows.map(|(l, r)| (&l[ti], &r[tj]));
-            let sums = if AVX2 {
-                // SAFETY: the caller promised AVX2.
-                #[cfg(target_arch = "x86_64")]
-                unsafe {
-                    tile_avx2(pairs)
-                }
-                #[cfg(not(target_arch = "x86_64"))]
-                tile(pairs)
-            } else {
-                tile(pairs)
-            };
-            for (i, sum) in sums.into_iter().enumerate() {
-                let row = &mut gram[(ti * TILE + i) * tiles + tj];
-                *row = add(*row, sum);
+        let mut tj = ti;
+        while tj < tiles {
+            // Three tiles side by side use all 16 registers and load the left numbers once.
+            let width = (tiles - tj).min(3);
+            match width {
+                3 => add_tiles::<AVX2, 3>(gram, tiles, ti, tj, left, right),
+                2 => add_tiles::<AVX2, 2>(gram, tiles, ti, tj, left, right),
+                _ => add_tiles::<AVX2, 1>(gram, tiles, ti, tj, left, right),
             }
+            tj += width;
+        }
+    }
+}
+
+/// `W` tiles of the Gramian from column tile `tj` on.
+#[inline(always)]
+fn add_tiles<const AVX2: bool, const W: usize>(
+    gram: &mut [Lanes],
+    tiles: usize,
+    ti: usize,
+    tj: usize,
+    left: &[Lanes],
+    right: &[Lanes],
+) {
+    let rows = left.chunks_exact(tiles).zip(right.chunks_exact(tiles));
+    let pairs = rows.filter_map(|(l, r)| Some((l.get(ti)?, r.get(tj..)?.first_chunk::<W>()?)));
+    let sums = if AVX2 {
+        // SAFETY: the caller promised AVX2.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            tile_avx2::<W>(pairs)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        tile::<W>(pairs)
+    } else {
+        tile::<W>(pairs)
+    };
+    for (i, sums) in sums.into_iter().enumerate() {
+        let from = (ti * TILE + i) * tiles + tj;
+        for (row, sum) in gram[from..from + W].iter_mut().zip(sums) {
+            *row = add(*row, sum);
         }
     }
 }
 
 #[inline(always)]
-fn tile<'a>(pairs: impl Iterator<Item = (&'a Lanes, &'a Lanes)>) -> [Lanes; TILE] {
-    let mut sums = [[0.0f64; TILE]; TILE];
+fn tile<'a, const W: usize>(pairs: impl Iterator<Item = (&'a Lanes, &'a [Lanes; W])>) -> [[Lanes; W]; TILE] {
+    let mut sums = [[[0.0f64; TILE]; W]; TILE];
     for (l, r) in pairs {
-        for (sum, l) in sums.iter_mut().zip(l) {
-            *sum = add(*sum, r.map(|r| l * r));
+        for (sums, l) in sums.iter_mut().zip(l) {
+            for (sum, r) in sums.iter_mut().zip(r) {
+                *sum = add(*sum, r.map(|r| l * r));
+            }
         }
     }
     sums
@@ -209,20 +262,26 @@ fn tile<'a>(pairs: impl Iterator<Item = (&'a Lanes, &'a Lanes)>) -> [Lanes; TILE
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 #[inline]
-fn tile_avx2<'a>(pairs: impl Iterator<Item = (&'a Lanes, &'a Lanes)>) -> [Lanes; TILE] {
+fn tile_avx2<'a, const W: usize>(pairs: impl Iterator<Item = (&'a Lanes, &'a [Lanes; W])>) -> [[Lanes; W]; TILE] {
     use std::arch::x86_64::*;
-    let mut sums = [_mm256_setzero_pd(); TILE];
+    let mut sums = [[_mm256_setzero_pd(); W]; TILE];
     for (l, r) in pairs {
-        // SAFETY: `r` points at four numbers; the load needs no alignment.
-        let r = unsafe { _mm256_loadu_pd(r.as_ptr()) };
-        for (sum, &l) in sums.iter_mut().zip(l) {
-            *sum = _mm256_add_pd(*sum, _mm256_mul_pd(_mm256_set1_pd(l), r));
+        let mut right = [_mm256_setzero_pd(); W];
+        for (wide, r) in right.iter_mut().zip(r) {
+            // SAFETY: `r` has four numbers; the load needs no alignment.
+            *wide = unsafe { _mm256_loadu_pd(r.as_ptr()) };
+        }
+        for (sums, &l) in sums.iter_mut().zip(l) {
+            let l = _mm256_set1_pd(l);
+            for (sum, &r) in sums.iter_mut().zip(&right) {
+                *sum = _mm256_add_pd(*sum, _mm256_mul_pd(l, r));
+            }
         }
     }
-    let mut result = [[0.0; TILE]; TILE];
-    for (lanes, sum) in result.iter_mut().zip(sums) {
+    let mut result = [[[0.0; TILE]; W]; TILE];
+    for (lanes, sum) in result.iter_mut().flatten().zip(sums.iter().flatten()) {
         // SAFETY: `lanes` has room for four numbers; the store needs no alignment.
-        unsafe { _mm256_storeu_pd(lanes.as_mut_ptr(), sum) };
+        unsafe { _mm256_storeu_pd(lanes.as_mut_ptr(), *sum) };
     }
     result
 }
@@ -249,7 +308,7 @@ mod tests {
 
     #[test]
     fn gramian_sums_outer_products() {
-        for rank in [1, 3, 4, 10] {
+        for rank in [1, 3, 4, 10, 30] {
             let factors = values(rank * 150);
             let gram = gramian(&factors, rank);
             for i in 0..rank {
@@ -264,13 +323,15 @@ mod tests {
 
     #[test]
     fn wide_and_baseline_code_agree_to_the_bit() {
-        for rank in [1, 5, 10, 17] {
+        for rank in [1, 5, 10, 17, 30] {
             let fixed = values(rank * 90);
             let columns: Vec<u32> = (0..200).map(|i| i * 7 % 90).collect();
             let ratings: Vec<f32> = (0..200).map(|i| (i % 13) as f32 - 2.0).collect();
             let mut results = Vec::new();
+            let feedback = Feedback::Implicit { alpha: 2.0 };
+            let als = Als { feedback, rank, reg_param: 0.3, nonnegative: true, ..Als::implicit() };
             for avx2 in [has_avx2(), false] {
-                let mut step = HalfStep::new(rank, 2.0, 0.3, &fixed, &[gramian(&fixed, rank)]);
+                let mut step = HalfStep::new(&als, &fixed, &[gramian(&fixed, rank)]);
                 step.avx2 = avx2;
                 let mut x = vec![0.5f32; rank];
                 let loss = step.solve(&columns, &ratings, &mut x, &mut Scratch::new(rank));
@@ -284,7 +345,8 @@ mod tests {
     #[test]
     fn a_row_without_positive_ratings_is_zero() {
         let fixed = values(20);
-        let step = HalfStep::new(2, 1.0, 1.0, &fixed, &[gramian(&fixed, 2)]);
+        let als = Als { rank: 2, ..Als::implicit() };
+        let step = HalfStep::new(&als, &fixed, &[gramian(&fixed, 2)]);
         let mut x = [0.5f32, 0.5];
         step.solve(&[1, 2], &[0.0, -3.0], &mut x, &mut Scratch::new(2));
         assert_eq!(x, [0.0, 0.0]);

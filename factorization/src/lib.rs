@@ -1,4 +1,4 @@
-//! Who normally touches what? Implicit-feedback matrix factorization and **AccessAnomaly**, a detector
+//! Who normally touches what? ALS matrix factorization and **AccessAnomaly**, a detector
 //! of anomalous resource access built on it.
 //!
 //! [`AccessAnomaly`] learns from rows *(tenant, user, resource, likelihood)* and scores any
@@ -31,7 +31,7 @@
 //! | module | what it gives |
 //! |---|---|
 //! | [`AccessAnomaly`], [`AccessAnomalyModel`] | the detector: names in, scores out |
-//! | [`als`] | non-negative implicit-feedback ALS on integer triplets |
+//! | [`als`] | explicit and implicit ALS on integer triplets, non-negative or free |
 //! | [`nnls`] | exact non-negative least squares for small positive definite systems |
 //! | [`scaler`] | min–max scaling per group |
 //! | [`components`] | connected components of a bipartite graph |
@@ -50,19 +50,33 @@
 
 mod access_anomaly;
 pub mod als;
+mod calibration;
 pub mod components;
 mod csr;
+mod detector;
 mod error;
 mod exact;
+#[cfg(feature = "frames")]
+pub mod files;
+#[cfg(feature = "frames")]
+pub mod frames;
 mod history;
 mod indexer;
 mod kernel;
 mod model;
 pub mod nnls;
 mod observer;
+pub mod peers;
 pub mod scaler;
 
-pub use access_anomaly::{Access, AccessAnomaly, AccessColumns, InitialFactors};
+pub use access_anomaly::{Access, AccessAnomaly, AccessColumns, ParamDoc, Parameters, Replay};
+#[cfg(feature = "frames")]
+pub use detector::load;
+pub use detector::{AnomalyDetector, AnomalyModel, DETECTORS, detector};
 pub use error::Error;
-pub use model::{AccessAnomalyModel, NamedComponent, NamedVector, Summary, TenantSummary};
+pub use model::{
+    AccessAnomalyModel, Explanation, ModelParts, Named, NamedComponent, NamedVector, Neighbour, Scored, Summary,
+    TenantSummary,
+};
 pub use observer::FitObserver;
+pub use peers::{PeerShare, PeerShareModel};

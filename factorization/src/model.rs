@@ -1,7 +1,17 @@
+mod explain;
+mod normalize;
+mod score;
+
+pub use explain::{Explanation, Neighbour};
+pub use normalize::{ModelParts, Named};
+pub use score::Scored;
+pub(crate) use score::ranks;
+
+use crate::als::Csr;
+use crate::calibration::Calibration;
 use crate::history::{History, HistoryLookup};
 use crate::indexer::{Lookup, Names};
-use crate::{AccessColumns, Error};
-use rayon::prelude::*;
+use crate::{Error, Parameters};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +24,8 @@ pub struct Summary {
     pub rows: usize,
     /// Training rows that repeat an earlier *(tenant, user, resource)*.
     pub duplicate_rows: usize,
+    /// Sampled accesses that did not happen; explicit feedback only.
+    pub complement_rows: usize,
     /// Distinct tenants.
     pub tenants: usize,
     /// Distinct (tenant, user) pairs.
@@ -22,22 +34,15 @@ pub struct Summary {
     pub resources: usize,
     /// Latent factors.
     pub rank: usize,
-    /// ALS iterations.
+    /// ALS iterations; with several factorizations the most of any.
     pub iterations: usize,
-    /// Ridge per rating.
-    #[serde(with = "crate::exact")]
-    pub reg_param: f64,
-    /// Confidence per unit of likelihood.
-    #[serde(with = "crate::exact")]
-    pub alpha: f64,
-    /// The range likelihoods were scaled to.
-    #[serde(with = "crate::exact::range")]
-    pub scale: Option<(f64, f64)>,
-    /// The seed, or `None` if the start was injected.
-    pub seed: Option<u64>,
-    /// The objective after the last iteration.
+    /// The objective after the last iteration, over all factorizations.
     #[serde(with = "crate::exact")]
     pub loss: f64,
+    /// Whether the start was drawn from the seed, not given.
+    pub drawn_start: bool,
+    /// What was set.
+    pub parameters: Parameters,
 }
 
 /// One tenant of a model.
@@ -48,11 +53,13 @@ pub struct TenantSummary {
     pub name: String,
     /// Its training rows.
     pub rows: usize,
+    /// Its sampled accesses that did not happen; explicit feedback only.
+    pub complement_rows: usize,
     /// Its users.
     pub users: usize,
     /// Its resources.
     pub resources: usize,
-    /// Mean of the predicted affinity over its training rows.
+    /// Mean of the predicted affinity over its training rows and complement.
     #[serde(with = "crate::exact")]
     pub mean: f64,
     /// Population standard deviation of the same; 1 if there is no spread.
@@ -98,7 +105,55 @@ pub(crate) struct ModelData {
     pub(crate) tenants: Vec<TenantSummary>,
     pub(crate) users: Side,
     pub(crate) resources: Side,
+    /// Without them, no score is infinite.
+    pub(crate) has_components: bool,
+    pub(crate) preserve_history: bool,
     pub(crate) history: Option<History>,
+    /// Who accessed what in training, to explain scores with.
+    pub(crate) accesses: Option<Pairs>,
+    pub(crate) calibration: Option<Calibration>,
+}
+
+/// Distinct (user id, resource id), by user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Pairs {
+    pub(crate) offsets: Vec<usize>,
+    pub(crate) resources: Vec<u32>,
+}
+
+impl Pairs {
+    pub(crate) fn of(ratings: &Csr) -> Self {
+        let (mut offsets, mut resources) = (vec![0], Vec::with_capacity(ratings.nnz()));
+        for u in 0..ratings.n_rows() {
+            resources.extend(ratings.row(u).0.chunk_by(|a, b| a == b).map(|same| same[0]));
+            offsets.push(resources.len());
+        }
+        Pairs { offsets, resources }
+    }
+
+    /// The resources of a user, ascending.
+    pub(crate) fn of_user(&self, user: usize) -> &[u32] {
+        &self.resources[self.offsets[user]..self.offsets[user + 1]]
+    }
+
+    fn check(&self, users: &Names, resources: &Names) -> Result<(), String> {
+        let fits = self.offsets.len() == users.len() + 1
+            && self.offsets.first() == Some(&0)
+            && self.offsets.last() == Some(&self.resources.len())
+            && self.offsets.is_sorted();
+        let inside = |t: usize| {
+            let known = resources.range(t);
+            users.range(t).all(|u| {
+                let own = self.of_user(u);
+                own.is_sorted_by(|a, b| a < b) && own.iter().all(|&r| known.contains(&(r as usize)))
+            })
+        };
+        if fits && (0..users.offsets.len() - 1).all(inside) {
+            Ok(())
+        } else {
+            Err("the training accesses do not fit the names".to_owned())
+        }
+    }
 }
 
 /// A fitted detector. Save it with any [serde] format: floats are written as text, so that a model that was read back
@@ -140,43 +195,23 @@ impl AccessAnomalyModel {
         })
     }
 
-    /// Scores every row, in order and in parallel. In this order:
-    ///
-    /// 1. the exact access is in the history → `Some(0.0)`;
-    /// 2. a key is null, or the user or the resource was not in training (or, with a history, not in the
-    ///    history) → `None`: nothing is known about it;
-    /// 3. user and resource are in different components of the access graph → `Some(+inf)`: no chain of
-    ///    accesses links them;
-    /// 4. otherwise the score: 0 is a typical training access, 1 is one standard deviation less expected.
-    ///
-    /// Over the training rows of a tenant the scores of rule 4 have mean 0 and standard deviation 1. Accesses
-    /// that did not happen in training score higher on average even if they are normal, above all in small,
-    /// dense tenants: rank the results rather than trust a fixed threshold.
-    ///
-    /// # Errors
-    /// [`Error::ColumnLength`] if the columns differ in length.
-    pub fn score(&self, accesses: AccessColumns<'_>) -> Result<Vec<Option<f64>>, Error> {
-        let rows = accesses.rows()?;
-        let one = |i: usize| self.score_one(accesses.tenant[i]?, accesses.user[i]?, accesses.res[i]?);
-        Ok((0..rows).into_par_iter().with_min_len(256).map(one).collect())
+    #[cfg_attr(not(feature = "frames"), allow(dead_code))]
+    pub(crate) fn data(&self) -> &ModelData {
+        &self.data
     }
 
-    /// Scores one access; see [`score`](Self::score) for the rules.
-    pub fn score_one(&self, tenant: &str, user: &str, res: &str) -> Option<f64> {
-        if let (Some(history), Some(lookup)) = (&self.data.history, &self.history)
-            && lookup.contains(history, tenant, user, res)
-        {
-            return Some(0.0);
-        }
-        let tenant = *self.tenants.get(tenant)? as usize;
-        let user = self.users.get(tenant, user)? as usize;
-        let res = self.resources.get(tenant, res)? as usize;
-        let (users, resources) = (&self.data.users, &self.data.resources);
-        if users.components[user]? != resources.components[res]? {
-            return Some(f64::INFINITY);
-        }
-        let (u, r) = (self.vector(users, user), self.vector(resources, res));
-        Some(u.iter().zip(r).map(|(a, b)| a * b).sum())
+    /// Whether there are p-values.
+    pub fn is_calibrated(&self) -> bool {
+        self.data.calibration.is_some()
+    }
+
+    /// Names of the columns of frames to score.
+    #[must_use]
+    pub fn with_columns(mut self, tenant: &str, user: &str, res: &str, output: &str) -> Self {
+        let p = &mut self.data.summary.parameters;
+        (p.tenant_col, p.user_col) = (tenant.to_owned(), user.to_owned());
+        (p.res_col, p.output_col) = (res.to_owned(), output.to_owned());
+        self
     }
 
     /// Counts, parameters and the final loss.
@@ -211,6 +246,18 @@ impl AccessAnomalyModel {
         self.components(&self.data.resources, history.map(|h| (&h.resources, &h.res_components[..])))
     }
 
+    /// Whether accesses of the history score 0 (the default).
+    pub fn preserves_history(&self) -> bool {
+        self.data.preserve_history
+    }
+
+    /// Sets whether accesses of the history score 0, or what the vectors say.
+    #[must_use]
+    pub fn preserve_history(mut self, preserve: bool) -> Self {
+        self.data.preserve_history = preserve;
+        self
+    }
+
     fn vector<'a>(&self, side: &'a Side, id: usize) -> &'a [f64] {
         let width = self.data.summary.rank + 2;
         &side.vectors[id * width..(id + 1) * width]
@@ -231,7 +278,8 @@ impl AccessAnomalyModel {
         history: Option<(&'a Names, &'a [u32])>,
     ) -> impl Iterator<Item = NamedComponent<'a>> {
         let names = history.map_or(&side.names, |h| h.0);
-        names.iter().enumerate().filter_map(move |(id, (t, name))| {
+        let shown = if self.data.has_components { names.len() } else { 0 };
+        names.iter().enumerate().take(shown).filter_map(move |(id, (t, name))| {
             let (tenant, component) = match (&self.data.history, history) {
                 (Some(data), Some((_, components))) => (&*data.tenants[t], components[id]),
                 _ => (&*self.data.tenants[t].name, side.components[id]?),
@@ -257,6 +305,15 @@ impl ModelData {
             if !side.vectors.iter().all(|v| v.is_finite()) {
                 return Err(format!("a {what} vector has a number that is not finite"));
             }
+        }
+        if !self.tenants.is_sorted_by(|a, b| a.name < b.name) {
+            return Err("the tenants are not sorted and distinct".to_owned());
+        }
+        if let Some(accesses) = &self.accesses {
+            accesses.check(&self.users.names, &self.resources.names)?;
+        }
+        if let Some(calibration) = &self.calibration {
+            calibration.check(self.tenants.len())?;
         }
         self.history.as_ref().map_or(Ok(()), History::check)
     }

@@ -83,11 +83,29 @@ pub enum Request {
     FitAccessAnomaly {
         plan: Plan,
         parameters: AccessAnomalyParameters,
+        /// Accesses known to be fine.
+        history: Option<Plan>,
     },
     ScoreAccessAnomaly {
         model: u64,
         plan: Plan,
         output: String,
+    },
+    /// Answered with text: why an access scored as it did.
+    ExplainAccess {
+        model: u64,
+        tenant: Option<String>,
+        user: String,
+        resource: String,
+    },
+    SaveModel {
+        model: u64,
+        folder: String,
+    },
+    /// `synapse`: a model saved by SynapseML.
+    LoadModel {
+        folder: String,
+        synapse: bool,
     },
     Chart {
         plan: Plan,
@@ -195,10 +213,19 @@ pub struct AccessAnomalyParameters {
     pub rank: usize,
     pub max_iterations: usize,
     pub regularization: f64,
-    pub alpha: f64,
+    /// Confidence per unit of likelihood; `None` is the default of the mode.
+    pub alpha: Option<f64>,
     pub low_value: Option<f64>,
     pub high_value: Option<f64>,
     pub seed: u64,
+    /// Explicit feedback: accesses that did not happen are sampled.
+    pub explicit: bool,
+    pub complement_factor: Option<usize>,
+    pub negative_score: Option<f64>,
+    pub tolerance: f64,
+    pub separate_tenants: bool,
+    /// Fits made to learn what unseen normal accesses score; 0 gives no p-values.
+    pub calibration_folds: usize,
 }
 
 impl Default for AccessAnomalyParameters {
@@ -211,10 +238,16 @@ impl Default for AccessAnomalyParameters {
             rank: 10,
             max_iterations: 25,
             regularization: 1.0,
-            alpha: 1.0,
+            alpha: None,
             low_value: Some(5.0),
             high_value: Some(10.0),
             seed: 42,
+            explicit: false,
+            complement_factor: None,
+            negative_score: None,
+            tolerance: 0.0,
+            separate_tenants: false,
+            calibration_folds: 0,
         }
     }
 }

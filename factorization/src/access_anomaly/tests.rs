@@ -57,7 +57,7 @@ fn summary_counts() {
     let s = s.summary();
     assert_eq!((s.rows, s.duplicate_rows, s.tenants), (4, 1, 2));
     assert_eq!((s.users, s.resources, s.rank, s.iterations), (2, 3, 2, 5));
-    assert_eq!((s.seed, s.scale), (Some(9), Some((5.0, 10.0))));
+    assert_eq!((s.parameters.seed, s.parameters.scale()), (9, Some((5.0, 10.0))));
     assert!(s.loss.is_finite() && s.loss > 0.0);
 }
 
@@ -131,13 +131,14 @@ fn shapes_and_parameters_are_checked() {
 #[test]
 fn injected_starts_are_checked() {
     let columns = AccessColumns { tenant: &some(["t"]), user: &some(["a"]), res: &some(["x"]) };
-    let run = |start: &InitialFactors| small().fit_from(columns, &[Some(1.0)], start, &());
-    let mut start = InitialFactors::new();
+    let run = |start: &Replay| small().fit_replaying(columns, &[Some(1.0)], start, &());
+    let mut start = Replay::new();
+    start.insert("t", "b", vec![1.0, 0.0]);
     assert!(matches!(run(&start), Err(Error::MissingStart { .. })));
     for bad in [vec![1.0], vec![1.0, f32::NAN]] {
         start.insert("t", "a", bad);
         assert!(matches!(run(&start), Err(Error::InvalidStart { .. })));
     }
     start.insert("t", "a", vec![0.6, 0.8]);
-    assert_eq!(run(&start).unwrap().summary().seed, None);
+    assert!(!run(&start).unwrap().summary().drawn_start);
 }

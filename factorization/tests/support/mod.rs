@@ -1,8 +1,10 @@
 #![allow(dead_code)] // each test binary uses its own part
 
 use huntbook_factorization::{AccessColumns, FitObserver};
+use huntbook_sample_data as sample;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use sample::{DataFactory, FactoryConfig};
 use std::ops::ControlFlow;
 
 /// Owned columns.
@@ -34,6 +36,24 @@ impl Table {
             res: &self.res.iter().map(|s| Some(&**s)).collect::<Vec<_>>(),
         })
     }
+}
+
+/// The default company of the sample generator: training, unseen intra-department and inter-department accesses.
+/// Tests repeat everybody's accesses to the shared resource, which training has; with `unseen` they are left out.
+pub(crate) fn company(tenants: &[&str], config: FactoryConfig, ratio: f64, unseen: bool) -> (Table, Table, Table) {
+    let factory = DataFactory::new(config);
+    let train = factory.training(ratio).unwrap();
+    let (intra, inter) = (factory.intra_test(&train).unwrap(), factory.inter_test(&train).unwrap());
+    let table = |accesses: &[sample::Access], new: bool| {
+        let mut table = Table::default();
+        for tenant in tenants {
+            for a in accesses.iter().filter(|a| !(new && a.res == "ffa")) {
+                table.push(tenant, &a.user, &a.res, a.likelihood);
+            }
+        }
+        table
+    };
+    (table(&train, false), table(&intra, unseen), table(&inter, unseen))
 }
 
 /// Three departments per tenant whose users access resources of their own department, plus one resource all
