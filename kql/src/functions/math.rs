@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Function, Kind, Returns, function, rule, variadic};
+use super::{Arguments, Function, Kind, Returns, function, rule, variadic};
 use crate::{
     ast::{BinaryOp, KqlType},
     rows::RowFunction,
@@ -51,6 +51,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function(&["isfinite"], &[Kind::Number], 0, Returns::Is(KqlType::Bool), |_| {
         rule(|c| c[0].real().map(f64::is_finite).into())
     }),
+    function(&["cot"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], |x| 1.0 / x.tan()))),
+    function(&["gamma"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], gamma))),
+    function(&["loggamma"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], ln_gamma))),
+    function(
+        &["around"],
+        &[Kind::Measurable, Kind::Measurable, Kind::Measurable],
+        0,
+        Returns::Is(KqlType::Bool),
+        around,
+    ),
     variadic(&["min_of"], &[Kind::Measurable], 2, Returns::By(common), |a| extreme(&a.types, false)),
     variadic(&["max_of"], &[Kind::Measurable], 2, Returns::By(common), |a| extreme(&a.types, true)),
     function(&["bin", "floor"], &[Kind::Measurable, Kind::Measurable], 1, Returns::By(binned), |a| {
@@ -110,6 +120,68 @@ fn within_one(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {
 
 fn two(c: &[Cell<'_>], function: impl Fn(f64, f64) -> f64) -> Value {
     c[0].real().zip(c[1].real()).map(|(x, y)| function(x, y)).into()
+}
+
+/// Lanczos' approximation, good to fifteen digits; factorials are exact.
+fn gamma(x: f64) -> f64 {
+    if x.fract() == 0.0 && (1.0..=171.0).contains(&x) {
+        return (1..x as u64).map(|factor| factor as f64).product();
+    }
+    if x < 0.5 {
+        return std::f64::consts::PI / ((std::f64::consts::PI * x).sin() * gamma(1.0 - x));
+    }
+    let (sum, t) = lanczos(x - 1.0);
+    (2.0 * std::f64::consts::PI).sqrt() * t.powf(x - 0.5) * (-t).exp() * sum
+}
+
+fn ln_gamma(x: f64) -> f64 {
+    if x < 0.5 {
+        return (std::f64::consts::PI / (std::f64::consts::PI * x).sin().abs()).ln() - ln_gamma(1.0 - x);
+    }
+    let (sum, t) = lanczos(x - 1.0);
+    0.5 * (2.0 * std::f64::consts::PI).ln() + (x - 0.5) * t.ln() - t + sum.ln()
+}
+
+fn lanczos(x: f64) -> (f64, f64) {
+    const TERMS: [f64; 8] = [
+        676.520_368_121_885_1,
+        -1_259.139_216_722_402_8,
+        771.323_428_777_653_1,
+        -176.615_029_162_140_6,
+        12.507_343_278_686_905,
+        -0.138_571_095_265_720_12,
+        9.984_369_578_019_572e-6,
+        1.505_632_735_149_311_6e-7,
+    ];
+    let sum =
+        TERMS.iter().enumerate().fold(0.999_999_999_999_809_9, |sum, (at, term)| sum + term / (x + at as f64 + 1.0));
+    (sum, x + 7.5)
+}
+
+/// Whether a value lies within `delta` of a centre, the edges included.
+fn around(a: &Arguments) -> Result<RowFunction, String> {
+    use KqlType::*;
+    let number = |t| matches!(t, Int | Long | Real | Decimal);
+    let fits = match a.types[..] {
+        [Datetime, Datetime, Timespan] | [Timespan, Timespan, Timespan] => true,
+        [value, centre, delta] => number(value) && number(centre) && number(delta),
+        _ => false,
+    };
+    if !fits {
+        return Err("the value, the centre and the delta must go together".into());
+    }
+    rule(|c| {
+        let inside = match (&c[0], &c[1], &c[2]) {
+            (Cell::Long(value), Cell::Long(centre), Cell::Long(delta)) => {
+                Some((i128::from(*value) - i128::from(*centre)).abs() <= i128::from(*delta))
+            }
+            (value, centre, delta) => match (value.real(), centre.real(), delta.real()) {
+                (Some(value), Some(centre), Some(delta)) => Some((value - centre).abs() <= delta),
+                _ => None,
+            },
+        };
+        inside.into()
+    })
 }
 
 fn whole_or(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {

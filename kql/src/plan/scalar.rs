@@ -352,7 +352,7 @@ impl Binder<'_> {
                         (Some(Cell::Str(key)), KqlType::String) => steps.push(Step::Key(key.to_string())),
                         (_, KqlType::Int | KqlType::Long | KqlType::String | KqlType::Dynamic) => {
                             let at = if at.kql_type == KqlType::Dynamic { at.converted(KqlType::String) } else { at };
-                            steps.push(Step::Computed(at.kql_type));
+                            steps.push(Step::Computed);
                             computed.push(at);
                         }
                         (_, other) => {
