@@ -169,6 +169,20 @@ impl Decimal {
         self.mantissa.checked_mul(factor)
     }
 
+    /// Text that sorts like the numbers do.
+    pub(crate) fn sort_key(self) -> String {
+        let unit = 10u128.checked_pow(self.scale).unwrap_or(u128::MAX);
+        let (whole, rest) = (self.mantissa.unsigned_abs() / unit, self.mantissa.unsigned_abs() % unit);
+        let fraction = format!("{rest:0width$}", width = self.scale as usize);
+        let key = format!("{whole:040}{fraction:0<38}");
+        if self.mantissa >= 0 {
+            return format!("1{key}");
+        }
+        // The larger the size, the smaller the number.
+        let mirrored = key.bytes().map(|digit| char::from(b'0' + b'9' - digit)).collect::<String>();
+        format!("0{mirrored}")
+    }
+
     pub(crate) fn scale(self) -> u32 {
         self.scale
     }
@@ -216,6 +230,13 @@ mod tests {
         for bad in ["", "x", "1.2.3", "1e99", "--1"] {
             assert_eq!(Decimal::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn keys_sort_like_numbers() {
+        let numbers = ["-10.5", "-10.25", "-1", "0", "0.05", "0.5", "9", "10"];
+        let keys: Vec<String> = numbers.iter().map(|text| d(text).sort_key()).collect();
+        assert!(keys.is_sorted(), "{keys:?}");
     }
 
     #[test]

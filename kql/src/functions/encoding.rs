@@ -3,10 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{Function, Kind, Returns, dynamic, function, rule};
-use crate::{
-    ast::KqlType,
-    value::{Cell, Value},
-};
+use crate::ast::KqlType;
 
 const TEXT: Returns = Returns::Is(KqlType::String);
 const DYNAMIC: Returns = Returns::Is(KqlType::Dynamic);

@@ -4,11 +4,7 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use super::{Function, Kind, Returns, conversion, function, rule};
-use crate::{
-    ast::KqlType,
-    rows::RowFunction,
-    value::{Cell, Value},
-};
+use crate::{ast::KqlType, rows::RowFunction, value::Cell};
 
 const TEXT: Returns = Returns::Is(KqlType::String);
 const LONG: Returns = Returns::Is(KqlType::Long);

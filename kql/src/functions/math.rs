@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Arguments, Function, Kind, Returns, function, rule, variadic};
 use crate::{
     ast::{BinaryOp, KqlType},
+    decimal::Decimal,
     rows::RowFunction,
     ticks::in_range,
     value::{Cell, Value},
@@ -13,7 +14,10 @@ use crate::{
 const REAL: Returns = Returns::Is(KqlType::Real);
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function(&["abs"], &[Kind::Measurable], 0, Returns::By(widened), |_| {
+    function(&["abs"], &[Kind::Measurable], 0, Returns::By(widened), |a| {
+        if a.types[0] == KqlType::Decimal {
+            return rule(|c| c[0].decimal().map(Decimal::abs).into());
+        }
         rule(|c| match &c[0] {
             Cell::Long(value) => value.wrapping_abs().into(),
             other => other.real().map(f64::abs).into(),
@@ -22,8 +26,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function(&["sign"], &[Kind::Number], 0, REAL, |_| {
         rule(|c| real(&c[0], |x| if x == 0.0 { 0.0 } else { x.signum() }))
     }),
-    function(&["round"], &[Kind::Number, Kind::Integer], 1, Returns::First, |_| rule(round)),
-    function(&["ceiling"], &[Kind::Number], 0, Returns::First, |_| rule(|c| whole_or(&c[0], f64::ceil))),
+    function(&["round"], &[Kind::Number, Kind::Integer], 1, Returns::First, |a| {
+        if a.types[0] == KqlType::Decimal { rule(round_decimal) } else { rule(round) }
+    }),
+    function(&["ceiling"], &[Kind::Number], 0, Returns::First, |a| {
+        if a.types[0] == KqlType::Decimal {
+            return rule(|c| c[0].decimal().map(|value| value.negated().floor().negated()).into());
+        }
+        rule(|c| whole_or(&c[0], f64::ceil))
+    }),
     function(&["sqrt"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::sqrt))),
     function(&["exp"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::exp))),
     function(&["exp2"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::exp2))),
@@ -67,6 +78,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         if !bin_fits(&a.types) {
             return Err(format!("a {} cannot be rounded to a {}", a.types[0], a.types.get(1).map_or("", |t| t.name())));
         }
+        if binned(&a.types) == KqlType::Decimal {
+            return rule(|c| bin_decimal(&c[0], c.get(1).unwrap_or(&Cell::Long(1))));
+        }
         rule(|c| bin(&c[0], c.get(1).unwrap_or(&Cell::Long(1)), None))
     }),
     function(&["bin_at"], &[Kind::Measurable, Kind::Measurable, Kind::Measurable], 0, Returns::By(binned), |_| {
@@ -84,8 +98,8 @@ pub(crate) fn common(types: &[KqlType]) -> KqlType {
     let first = types.first().copied().unwrap_or(KqlType::Long);
     types.iter().copied().fold(first, |left, right| match (left, right) {
         _ if left == right => left,
-        (KqlType::Real, _) | (_, KqlType::Real) => KqlType::Real,
         (KqlType::Decimal, _) | (_, KqlType::Decimal) => KqlType::Decimal,
+        (KqlType::Real, _) | (_, KqlType::Real) => KqlType::Real,
         (KqlType::Int | KqlType::Long, KqlType::Int | KqlType::Long) => KqlType::Long,
         _ => left,
     })
@@ -101,10 +115,10 @@ fn binned(types: &[KqlType]) -> KqlType {
 }
 
 fn bin_fits(types: &[KqlType]) -> bool {
-    use KqlType::*;
+    use KqlType::{Datetime, Int, Long, Real, Timespan};
     match types {
         [Datetime, step] | [Timespan, step] => *step == Timespan,
-        [_, step] => matches!(step, Int | Long | Real | Decimal),
+        [_, step] => matches!(step, Int | Long | Real | KqlType::Decimal),
         _ => !matches!(types, [Datetime | Timespan]),
     }
 }
@@ -160,8 +174,8 @@ fn lanczos(x: f64) -> (f64, f64) {
 
 /// Whether a value lies within `delta` of a centre, the edges included.
 fn around(a: &Arguments) -> Result<RowFunction, String> {
-    use KqlType::*;
-    let number = |t| matches!(t, Int | Long | Real | Decimal);
+    use KqlType::{Datetime, Int, Long, Real, Timespan};
+    let number = |t| matches!(t, Int | Long | Real | KqlType::Decimal);
     let fits = match a.types[..] {
         [Datetime, Datetime, Timespan] | [Timespan, Timespan, Timespan] => true,
         [value, centre, delta] => number(value) && number(centre) && number(delta),
@@ -208,6 +222,19 @@ fn round(c: &[Cell<'_>]) -> Value {
     }
 }
 
+fn round_decimal(c: &[Cell<'_>]) -> Value {
+    let digits = c.get(1).map_or(Some(0), Cell::long).and_then(|digits| u32::try_from(digits).ok());
+    c[0].decimal().zip(digits).map(|(value, digits)| value.rounded(digits)).into()
+}
+
+fn bin_decimal(value: &Cell<'_>, step: &Cell<'_>) -> Value {
+    let (Some(value), Some(step)) = (value.decimal(), step.decimal()) else { return Cell::Null };
+    if step <= Decimal::whole(0) {
+        return Cell::Null;
+    }
+    value.divided_by(step).and_then(|share| share.floor().times(step)).into()
+}
+
 fn round_half_even(value: f64) -> f64 {
     value.round_ties_even()
 }
@@ -227,6 +254,12 @@ fn extreme(types: &[KqlType], largest: bool) -> Result<RowFunction, String> {
         || types.windows(2).all(|w| w[0] == w[1]);
     if !comparable {
         return Err("the arguments must all be numbers, all datetimes or all timespans".into());
+    }
+    if types.contains(&KqlType::Decimal) {
+        return rule(move |c| {
+            let values = c.iter().filter_map(Cell::decimal);
+            if largest { values.max() } else { values.min() }.into()
+        });
     }
     let as_real = types.contains(&KqlType::Real);
     rule(move |c| {
@@ -261,8 +294,8 @@ fn bin(value: &Cell<'_>, step: &Cell<'_>, origin: Option<&Cell<'_>>) -> Value {
 
 /// The rule of an arithmetic operator on cells of the given types, and its result type.
 pub(crate) fn arithmetic(op: BinaryOp, left: KqlType, right: KqlType) -> Option<(KqlType, RowFunction)> {
-    use KqlType::*;
-    let number = |t| matches!(t, Int | Long | Real | Decimal);
+    use KqlType::{Datetime, Int, Long, Real, Timespan};
+    let number = |t| matches!(t, Int | Long | Real | KqlType::Decimal);
     let rule = |kql_type, function: fn(&[Cell<'_>]) -> Value| Some((kql_type, Arc::new(function) as RowFunction));
     match (op, left, right) {
         (BinaryOp::Add, Datetime, Timespan) | (BinaryOp::Add, Timespan, Datetime) => {
@@ -286,6 +319,9 @@ pub(crate) fn arithmetic(op: BinaryOp, left: KqlType, right: KqlType) -> Option<
         (BinaryOp::Divide, Timespan, Int | Long | Real) => rule(Timespan, |c| scaled(c, |x, y| x / y)),
         (_, left, right) if number(left) && number(right) => {
             let kql_type = widened(&[common(&[left, right])]);
+            if kql_type == KqlType::Decimal {
+                return Some((kql_type, decimal_rule(op)?));
+            }
             Some((kql_type, number_rule(op, kql_type == Long)?))
         }
         _ => None,
@@ -307,6 +343,18 @@ fn number_rule(op: BinaryOp, whole: bool) -> Option<RowFunction> {
         _ => return None,
     };
     Some(Arc::new(function))
+}
+
+fn decimal_rule(op: BinaryOp) -> Option<RowFunction> {
+    let function = match op {
+        BinaryOp::Add => Decimal::plus,
+        BinaryOp::Subtract => Decimal::minus,
+        BinaryOp::Multiply => Decimal::times,
+        BinaryOp::Divide => Decimal::divided_by,
+        BinaryOp::Modulo => Decimal::modulo,
+        _ => return None,
+    };
+    Some(Arc::new(move |c| c[0].decimal().zip(c[1].decimal()).and_then(|(x, y)| function(x, y)).into()))
 }
 
 fn longs(c: &[Cell<'_>], function: impl Fn(i64, i64) -> Option<i64>) -> Value {

@@ -11,13 +11,13 @@ mod datetime;
 pub(crate) mod dynamic;
 mod encoding;
 mod geo;
-mod hash;
+pub(crate) mod hash;
 pub(crate) mod ip;
 pub(crate) mod math;
 mod parse;
 pub(crate) mod series;
 pub(crate) mod string;
-pub(crate) mod tuples;
+mod tuples;
 
 use std::{
     collections::HashMap,
@@ -169,7 +169,7 @@ fn on_long(cell: &Cell<'_>, function: impl Fn(i64) -> Option<i64>) -> Value {
     cell.long().and_then(function).into()
 }
 
-fn tables() -> [&'static [Function]; 14] {
+fn tables() -> [&'static [Function]; 15] {
     [
         arrays::FUNCTIONS,
         bags::FUNCTIONS,
@@ -185,6 +185,7 @@ fn tables() -> [&'static [Function]; 14] {
         parse::FUNCTIONS,
         series::FUNCTIONS,
         string::FUNCTIONS,
+        tuples::FUNCTIONS,
     ]
 }
 
@@ -199,6 +200,11 @@ pub(crate) fn find(name: &str) -> Option<&'static Function> {
 /// Every name, for suggestions.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     tables().into_iter().flatten().flat_map(|function| function.names.iter().copied())
+}
+
+/// Functions that take a decimal as it is; for the others it is read as a real.
+pub(crate) fn takes_decimals(name: &str) -> bool {
+    matches!(name, "abs" | "round" | "ceiling" | "bin" | "floor" | "min_of" | "max_of")
 }
 
 /// Real functions of the language that the engine does not run yet, so that the message can say so.

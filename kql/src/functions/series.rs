@@ -2,11 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{
-    Arguments, Function, Kind, Returns, conversion,
-    dynamic::{array, json},
-    function, rule,
-};
+use super::{Arguments, Function, Kind, Returns, conversion, dynamic::array, function, rule};
 use crate::{
     ast::KqlType,
     rows::RowFunction,
@@ -294,11 +290,6 @@ fn iir(c: &[Cell<'_>]) -> Value {
         results.push((forward - feedback) / lead);
     }
     series(results).into()
-}
-
-/// Whether the cell is an array at all; the tuple functions give nulls otherwise.
-pub(crate) fn is_array(cell: &Cell<'_>) -> bool {
-    json(cell).is_array()
 }
 
 #[cfg(test)]

@@ -35,7 +35,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function(&["tolower"], &[Kind::Text], 0, TEXT, |_| rule(|c| c[0].text().to_lowercase().into())),
     function(&["toupper"], &[Kind::Text], 0, TEXT, |_| rule(|c| c[0].text().to_uppercase().into())),
     function(&["reverse"], &[Kind::Text], 0, TEXT, |_| rule(|c| c[0].text().chars().rev().collect::<String>().into())),
-    function(&["substring"], &[Kind::Text, Kind::Integer, Kind::Integer], 1, TEXT, |_| rule(substring)),
+    function(&["substring"], &[Kind::Text, Kind::Integer, Kind::Integer], 1, TEXT, |a| {
+        let constants = a.constants.iter().all(Option::is_some);
+        rule(move |c| substring(c, constants))
+    }),
     function(&["indexof"], &[Kind::Text, Kind::Text, Kind::Integer, Kind::Integer, Kind::Integer], 3, LONG, |_| {
         rule(index_of)
     }),
@@ -105,12 +108,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-fn substring(c: &[Cell<'_>]) -> Value {
+/// A null position gives nothing; among constants only, the real engine folds it to 0.
+fn substring(c: &[Cell<'_>], constants: bool) -> Value {
     let text = c[0].text();
-    let Some(start) = c[1].long() else { return "".into() };
+    let folded = |position: Option<i64>| position.or(constants.then_some(0));
+    let Some(start) = folded(c[1].long()) else { return "".into() };
     let length = text.chars().count() as i64;
     let start = if start < 0 { (length + start).max(0) } else { start };
-    let wanted = c.get(2).map_or(Some(i64::MAX), Cell::long).unwrap_or(0).max(0);
+    let wanted = match c.get(2) {
+        None => i64::MAX,
+        Some(given) => folded(given.long()).unwrap_or(0).max(0),
+    };
     text.chars().skip(start as usize).take(usize::try_from(wanted).unwrap_or(usize::MAX)).collect::<String>().into()
 }
 

@@ -1,98 +1,49 @@
 //! Functions that give several columns at once: statistics and fits of series, sorted arrays.
 
-use std::sync::Arc;
-
 use serde_json::Value as Json;
 
 use super::{
-    Arguments, Kind, arrays, dynamic,
-    series::{mean, numbers, series, variance},
+    Arguments, Function, Kind, Returns, arrays, dynamic, function, rule,
+    series::{mean, number, numbers, series, variance},
+    variadic,
 };
 use crate::{
     ast::KqlType,
+    rows::RowFunction,
     value::{Cell, Value},
 };
 
-/// Cells of one row to one cell per column.
-pub(crate) type TupleRule = Arc<dyn Fn(&[Cell<'_>]) -> Vec<Value> + Send + Sync>;
+const DYNAMIC: Returns = Returns::Is(KqlType::Dynamic);
+const ONE: &[Kind] = &[Kind::Dynamic];
 
-/// A function with several result columns.
-pub(crate) struct Tuple {
-    pub(crate) name: &'static str,
-    pub(crate) kinds: &'static [Kind],
-    pub(crate) required: usize,
-    /// The last kind repeats.
-    pub(crate) variadic: bool,
-    /// Name suffixes and types; `None` where the arguments decide.
-    pub(crate) columns: &'static [(&'static str, KqlType)],
-    pub(crate) build: fn(&Arguments) -> Result<TupleRule, String>,
+/// Each gives an array with one element per column; `project` and `extend` spread it.
+pub(super) const FUNCTIONS: &[Function] = &[
+    function(&["series_stats"], &[Kind::Dynamic, Kind::Bool], 1, DYNAMIC, |_| rule(|c| columns(stats(c)))),
+    function(&["series_stats_dynamic"], &[Kind::Dynamic, Kind::Bool], 1, DYNAMIC, |_| rule(|c| bag(STATS, stats(c)))),
+    function(&["series_fit_line"], ONE, 0, DYNAMIC, |_| rule(|c| columns(fit_line(c)))),
+    function(&["series_fit_line_dynamic"], ONE, 0, DYNAMIC, |_| rule(|c| bag(LINE, fit_line(c)))),
+    variadic(&["array_sort_asc"], &[Kind::Dynamic, Kind::Any], 1, DYNAMIC, |a| sort(a, false)),
+    variadic(&["array_sort_desc"], &[Kind::Dynamic, Kind::Any], 1, DYNAMIC, |a| sort(a, true)),
+];
+
+pub(super) const STATS: &[&str] = &["min", "min_idx", "max", "max_idx", "avg", "stdev", "variance"];
+pub(super) const LINE: &[&str] = &["rsquare", "slope", "variance", "rvariance", "interception", "line_fit"];
+
+pub(super) fn columns(values: Vec<Json>) -> Value {
+    Json::Array(values).into()
 }
 
-const STATS: &[(&str, KqlType)] = &[
-    ("min", KqlType::Real),
-    ("min_idx", KqlType::Long),
-    ("max", KqlType::Real),
-    ("max_idx", KqlType::Long),
-    ("avg", KqlType::Real),
-    ("stdev", KqlType::Real),
-    ("variance", KqlType::Real),
-];
-
-const LINE: &[(&str, KqlType)] = &[
-    ("rsquare", KqlType::Real),
-    ("slope", KqlType::Real),
-    ("variance", KqlType::Real),
-    ("rvariance", KqlType::Real),
-    ("interception", KqlType::Real),
-    ("line_fit", KqlType::Dynamic),
-];
-
-pub(crate) const TUPLES: &[Tuple] = &[
-    Tuple {
-        name: "series_stats",
-        kinds: &[Kind::Dynamic, Kind::Bool],
-        required: 1,
-        variadic: false,
-        columns: STATS,
-        build: |_| Ok(Arc::new(stats)),
-    },
-    Tuple {
-        name: "series_fit_line",
-        kinds: &[Kind::Dynamic],
-        required: 1,
-        variadic: false,
-        columns: LINE,
-        build: |_| Ok(Arc::new(fit_line)),
-    },
-    Tuple {
-        name: "array_sort_asc",
-        kinds: &[Kind::Dynamic, Kind::Any],
-        required: 1,
-        variadic: true,
-        columns: &[],
-        build: |a| sort(a, false),
-    },
-    Tuple {
-        name: "array_sort_desc",
-        kinds: &[Kind::Dynamic, Kind::Any],
-        required: 1,
-        variadic: true,
-        columns: &[],
-        build: |a| sort(a, true),
-    },
-];
-
-pub(crate) fn find(name: &str) -> Option<&'static Tuple> {
-    TUPLES.iter().find(|tuple| tuple.name == name)
+pub(super) fn bag(names: &[&str], values: Vec<Json>) -> Value {
+    Json::Object(names.iter().map(|name| name.to_string()).zip(values).collect()).into()
 }
 
-fn nulls(columns: &[(&str, KqlType)]) -> Vec<Value> {
-    vec![Cell::Null; columns.len()]
+fn nulls(names: &[&str]) -> Vec<Json> {
+    vec![Json::Null; names.len()]
 }
 
 /// Smallest, largest, average and spread. Something that is no number spoils the result unless
 /// non-finite values are to be ignored.
-fn stats(c: &[Cell<'_>]) -> Vec<Value> {
+fn stats(c: &[Cell<'_>]) -> Vec<Json> {
     let ignore = c.get(1).and_then(Cell::boolean).unwrap_or(false);
     let Some(all) = numbers(&c[0]) else { return nulls(STATS) };
     let finite: Vec<(usize, f64)> = all
@@ -110,13 +61,13 @@ fn stats(c: &[Cell<'_>]) -> Vec<Value> {
     let values: Vec<f64> = finite.iter().map(|(_, value)| *value).collect();
     let spread = if values.len() > 1 { variance(&values) } else { 0.0 };
     vec![
-        smallest.1.into(),
-        (smallest.0 as i64).into(),
-        largest.1.into(),
-        (largest.0 as i64).into(),
-        mean(&values).into(),
-        spread.sqrt().into(),
-        spread.into(),
+        number(smallest.1),
+        Json::from(smallest.0),
+        number(largest.1),
+        Json::from(largest.0),
+        number(mean(&values)),
+        number(spread.sqrt()),
+        number(spread),
     ]
 }
 
@@ -158,40 +109,35 @@ impl Line {
     }
 }
 
-fn fit_line(c: &[Cell<'_>]) -> Vec<Value> {
+fn fit_line(c: &[Cell<'_>]) -> Vec<Json> {
     let Some(values) = super::series::complete(&c[0]) else { return nulls(LINE) };
     let Some(line) = Line::through(&values) else { return nulls(LINE) };
     vec![
-        line.rsquare.into(),
-        line.slope.into(),
-        line.variance.into(),
-        line.residual_variance.into(),
-        line.interception.into(),
-        series((0..values.len()).map(|at| line.at(at))).into(),
+        number(line.rsquare),
+        number(line.slope),
+        number(line.variance),
+        number(line.residual_variance),
+        number(line.interception),
+        series((0..values.len()).map(|at| line.at(at))),
     ]
 }
 
-/// `array_sort_asc(array, followers..., nulls_last)`
-fn sort(a: &Arguments, descending: bool) -> Result<TupleRule, String> {
-    let flag = a.types.last().is_some_and(|kind| *kind == KqlType::Bool);
-    let arrays = a.types.len() - usize::from(flag && a.types.len() > 1);
-    if let Some(other) = a.types[..arrays].iter().find(|kind| **kind != KqlType::Dynamic) {
-        return Err(format!("arrays are sorted, this is a {other}"));
-    }
-    Ok(Arc::new(move |c| {
-        let nulls_last = if flag { c.last().and_then(Cell::boolean).unwrap_or(true) } else { true };
-        let items: Vec<Vec<Json>> = c[..arrays]
-            .iter()
-            .map(|cell| match dynamic::json(cell) {
-                Json::Array(items) => items,
-                _ => Vec::new(),
-            })
-            .collect();
-        if !super::series::is_array(&c[0]) {
-            return vec![Cell::Null; arrays];
+/// `array_sort_asc(array[, nulls_last])`
+fn sort(a: &Arguments, descending: bool) -> Result<RowFunction, String> {
+    let flag = match a.types[1..] {
+        [] => false,
+        [KqlType::Bool] => true,
+        _ => {
+            return Err("sorting several arrays at once gives several columns, which the engine does not do yet".into());
         }
-        arrays::sorted(&items, descending, nulls_last).into_iter().map(Value::from).collect()
-    }))
+    };
+    rule(move |c| {
+        let nulls_last = if flag { c[1].boolean().unwrap_or(true) } else { true };
+        match dynamic::array(&c[0]) {
+            Some(items) => arrays::sorted(&[items], descending, nulls_last).swap_remove(0).into(),
+            None => Cell::Null,
+        }
+    })
 }
 
 #[cfg(test)]
