@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod ast;
+mod decimal;
 mod diagnostics;
 mod free_names;
 mod functions;

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use super::{Function, Kind, Returns, function, rule};
 use crate::{
     ast::KqlType,
+    decimal::Decimal,
     rows::RowFunction,
     ticks,
     value::{Cell, Value},
@@ -30,6 +31,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function(&["totimespan", "totime"], &[Kind::Any], 0, Returns::Is(KqlType::Timespan), |a| {
         Ok(converter(a.types[0], KqlType::Timespan))
     }),
+    function(&["todecimal"], &[Kind::Any], 0, Returns::Is(KqlType::Decimal), |a| {
+        Ok(converter(a.types[0], KqlType::Decimal))
+    }),
+    function(&["toguid"], &[Kind::Any], 0, Returns::Is(KqlType::Guid), |a| Ok(converter(a.types[0], KqlType::Guid))),
     function(&["tohex"], &[Kind::Integer, Kind::Integer], 1, Returns::Is(KqlType::String), |_| {
         rule(|c| {
             let width = c.get(1).and_then(Cell::long).unwrap_or(0).clamp(0, 64) as usize;
@@ -49,15 +54,28 @@ pub(crate) fn converter(from: KqlType, to: KqlType) -> RowFunction {
             json => from_json(&super::dynamic::parse(json.text()), to),
         });
     }
+    if from == KqlType::Decimal && to != KqlType::String && to != KqlType::Dynamic {
+        return Arc::new(move |cells| cells[0].decimal().map_or(Cell::Null, |value| from_decimal(value, to)));
+    }
     match to {
         KqlType::String => Arc::new(move |cells| text_of(&cells[0], from).into_owned().into()),
         KqlType::Int => Arc::new(move |cells| to_int(&cells[0], from)),
         KqlType::Long => Arc::new(move |cells| to_long(&cells[0], from)),
-        KqlType::Real | KqlType::Decimal => Arc::new(move |cells| to_real(&cells[0])),
+        KqlType::Real => Arc::new(move |cells| to_real(&cells[0])),
+        KqlType::Decimal => Arc::new(move |cells| match &cells[0] {
+            Cell::Bool(value) => Decimal::whole(*value).into(),
+            _ if matches!(from, KqlType::Datetime | KqlType::Timespan | KqlType::Guid) => Cell::Null,
+            other => other.decimal().into(),
+        }),
         KqlType::Bool => Arc::new(move |cells| to_bool(&cells[0])),
         KqlType::Datetime => Arc::new(move |cells| to_datetime(&cells[0], from)),
         KqlType::Timespan => Arc::new(move |cells| to_timespan(&cells[0], from)),
-        KqlType::Guid => Arc::new(|cells| cells[0].clone().into_owned()),
+        KqlType::Guid => Arc::new(move |cells| match &cells[0] {
+            Cell::Str(text) if from == KqlType::String => {
+                uuid::Uuid::try_parse(text.trim()).ok().map(|guid| guid.to_string()).into()
+            }
+            _ => Cell::Null,
+        }),
         KqlType::Dynamic => Arc::new(move |cells| to_json(&cells[0], from).into()),
     }
 }
@@ -132,6 +150,16 @@ pub(crate) fn to_json(cell: &Cell<'_>, kql_type: KqlType) -> Json {
         }
         (Cell::Str(text), KqlType::Dynamic) => super::dynamic::parse(text),
         (Cell::Str(text), _) => Json::String(text.to_string()),
+    }
+}
+
+fn from_decimal(value: Decimal, to: KqlType) -> Value {
+    match to {
+        KqlType::Real => value.to_real().into(),
+        KqlType::Long => value.to_long().into(),
+        KqlType::Int => value.to_long().map_or(Cell::Null, |whole| to_int(&Cell::Long(whole), KqlType::Long)),
+        KqlType::Bool => (!value.is_zero()).into(),
+        _ => Cell::Null,
     }
 }
 

@@ -79,9 +79,13 @@ impl Binder<'_> {
     }
 
     fn call(&self, name: &Name, arguments: &[Argument], expression: &Ast, scope: &Scope) -> Bound<Typed> {
-        if super::summarize::is_aggregate(&name.text) {
+        if super::aggregates::is_aggregate(&name.text) {
             return match &scope.aggregates {
                 Some(collector) => self.aggregate(collector, name, arguments, expression, scope),
+                // Sketches are merged over rows and over columns under one name.
+                None if matches!(name.text.as_str(), "hll_merge" | "tdigest_merge" | "merge_tdigest") => self
+                    .special(name, arguments, scope)
+                    .unwrap_or_else(|| self.table_function(name, arguments, expression, scope)),
                 None if functions::find(&name.text).is_some() => {
                     self.table_function(name, arguments, expression, scope)
                 }
@@ -91,6 +95,9 @@ impl Binder<'_> {
                     format!("`{}` is an aggregate: it stands only in `summarize`", name.text),
                 )),
             };
+        }
+        if let Some(result) = self.special(name, arguments, scope) {
+            return result;
         }
         match name.text.as_str() {
             "iff" | "iif" => self.iff(name, arguments, scope),
@@ -144,7 +151,7 @@ impl Binder<'_> {
         Ok(Typed::apply(values, kql_type, build))
     }
 
-    fn checked(&self, kind: Kind, name: &Name, argument: &Ast, scope: &Scope) -> Bound<Typed> {
+    pub(super) fn checked(&self, kind: Kind, name: &Name, argument: &Ast, scope: &Scope) -> Bound<Typed> {
         let value = self.scalar(argument, scope)?;
         if value.kql_type == KqlType::Dynamic
             && let Some(wanted) = kind.wanted_of_dynamic()
@@ -153,7 +160,10 @@ impl Binder<'_> {
         }
         // KQL reads any scalar as text where a function wants text, except where that hides a slip.
         if kind.accepts(value.kql_type) {
-            return Ok(value);
+            let as_real = value.kql_type == KqlType::Decimal
+                && matches!(kind, Kind::Number | Kind::Measurable)
+                && !functions::takes_decimals(&name.text);
+            return Ok(if as_real { value.converted(KqlType::Real) } else { value });
         }
         if kind == Kind::Text {
             return Ok(value.converted(KqlType::String));
@@ -231,7 +241,11 @@ impl Binder<'_> {
     }
 
     fn is_null(&self, name: &Name, arguments: &[Argument], scope: &Scope) -> Bound<Typed> {
-        let value = self.scalar(only(name, arguments)?, scope)?;
+        let argument = only(name, arguments)?;
+        if let Some(null) = self.null_string(argument, scope)? {
+            return Ok(null);
+        }
+        let value = self.scalar(argument, scope)?;
         Ok(match (&value.constant, value.kql_type) {
             (_, KqlType::String) => Typed::constant(false.into(), KqlType::Bool),
             (Some(constant), _) => Typed::constant(constant.is_null().into(), KqlType::Bool),
@@ -433,7 +447,7 @@ fn unknown_function(name: &Name, scope: &Scope) -> Diagnostic {
     let fixed = functions::names()
         .chain(SPECIAL.iter().copied())
         .chain(functions::NOT_EXECUTED.iter().copied())
-        .chain(super::summarize::aggregate_names());
+        .chain(super::aggregates::aggregate_names());
     let candidates: Vec<String> = fixed.map(str::to_owned).chain(lets).collect();
     let message = format!("unknown function `{}`", name.text);
     Diagnostic::new(codes::UNKNOWN_FUNCTION, name.span.clone(), message)

@@ -42,12 +42,19 @@ pub(super) fn compare(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> B
     }
     if left.constant.is_some() && right.constant.is_some()
         || left.kql_type == KqlType::Real
-        || left.kql_type == KqlType::Dynamic
+        || matches!(left.kql_type, KqlType::Dynamic | KqlType::Decimal)
     {
+        let decimals = left.kql_type == KqlType::Decimal;
         return Ok(Typed::apply(
             vec![left, right],
             KqlType::Bool,
-            std::sync::Arc::new(move |cells| compare_cells(op, &cells[0], &cells[1])),
+            std::sync::Arc::new(move |cells| match (decimals, cells[0].decimal(), cells[1].decimal()) {
+                // The order of decimals is not that of their text.
+                (true, Some(left), Some(right)) => {
+                    compare_cells(op, &Cell::Long(left.cmp(&right) as i64), &Cell::Long(0))
+                }
+                _ => compare_cells(op, &cells[0], &cells[1]),
+            }),
         ));
     }
     let never_both_null = left.kql_type == KqlType::String || is_present(&left) || is_present(&right);

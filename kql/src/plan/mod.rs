@@ -2,9 +2,11 @@
 //! with its place, and what comes out is a polars `LazyFrame`. Nothing runs here, except the
 //! subqueries of `toscalar` and `in`, whose values the plan needs.
 
+mod aggregates;
 mod calls;
 mod compare;
 mod expand;
+pub(crate) mod folded;
 mod join;
 mod lets;
 mod names;
@@ -12,6 +14,7 @@ mod operators;
 mod parse;
 mod scalar;
 mod sources;
+mod special;
 mod summarize;
 mod union;
 

@@ -6,7 +6,7 @@ use polars::prelude::*;
 
 use super::{Binder, Bound, Either, Typed, lets::Scope, not_executed};
 use crate::{
-    ast::{BinaryOp, Expr as Ast, ExprKind, KqlType, ListOp, Literal, TextOp},
+    ast::{BinaryOp, Expr as Ast, ExprKind, KqlType, ListOp, TextOp},
     diagnostics::{Diagnostic, Span, codes},
     functions::{self, dynamic::Step},
     value::{self, Cell, Value},
@@ -18,7 +18,6 @@ impl Binder<'_> {
         self.spend(1, &expression.span)?;
         let span = &expression.span;
         match &expression.kind {
-            ExprKind::Literal(Literal::Decimal(_)) => Err(not_executed(span.clone(), "type `decimal`")),
             ExprKind::Literal(literal) => Ok(Typed::constant(value::of_literal(literal), literal.kql_type())),
             ExprKind::HostScalar(name) => self.host_scalar(name, span),
             ExprKind::Member { .. } | ExprKind::Index { .. } => self.path(expression, scope),
@@ -80,8 +79,7 @@ impl Binder<'_> {
         let value = self.scalar(operand, scope)?;
         let kql_type = match value.kql_type {
             KqlType::Int | KqlType::Long | KqlType::Dynamic => KqlType::Long,
-            KqlType::Real => KqlType::Real,
-            KqlType::Timespan => KqlType::Timespan,
+            KqlType::Real | KqlType::Timespan | KqlType::Decimal => value.kql_type,
             other => {
                 return Err(Diagnostic::new(codes::TYPE, span.clone(), format!("`-` is not defined for a {other}")));
             }
@@ -93,7 +91,7 @@ impl Binder<'_> {
             Arc::new(|cells| match &cells[0] {
                 Cell::Long(value) => value.wrapping_neg().into(),
                 Cell::Real(value) => (-value).into(),
-                _ => Cell::Null,
+                other => other.decimal().map(crate::decimal::Decimal::negated).into(),
             }),
         ))
     }
@@ -352,7 +350,7 @@ impl Binder<'_> {
                         (Some(Cell::Str(key)), KqlType::String) => steps.push(Step::Key(key.to_string())),
                         (_, KqlType::Int | KqlType::Long | KqlType::String | KqlType::Dynamic) => {
                             let at = if at.kql_type == KqlType::Dynamic { at.converted(KqlType::String) } else { at };
-                            steps.push(Step::Computed(at.kql_type));
+                            steps.push(Step::Computed);
                             computed.push(at);
                         }
                         (_, other) => {
