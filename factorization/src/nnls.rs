@@ -9,9 +9,6 @@
 
 use crate::Error;
 
-/// Rows of the Cholesky factor that are finished before the rows below are touched.
-const PANEL: usize = 4;
-
 /// Solves systems of up to a fixed size without allocating.
 ///
 /// ```
@@ -157,32 +154,25 @@ impl NnlsSolver {
         for (slot, &i) in rhs.iter_mut().zip(&self.index) {
             *slot = b[i];
         }
-        for start in (0..m).step_by(PANEL) {
-            let end = (start + PANEL).min(m);
-            let (above, below) = u.split_at_mut(end * m);
-            for p in start..end {
-                let (done, rest) = above.split_at_mut((p + 1) * m);
-                let row = &mut done[p * m..];
-                let inverse = 1.0 / row[p].max(floor).sqrt();
-                row[p] = inverse;
-                for v in &mut row[p + 1..] {
-                    *v *= inverse;
-                }
-                let z = rhs[p] * inverse;
-                rhs[p] = z;
-                for (v, r) in rhs[p + 1..].iter_mut().zip(&row[p + 1..]) {
-                    *v -= z * r;
-                }
-                for (q, target) in rest.chunks_exact_mut(m).enumerate() {
-                    let q = p + 1 + q;
-                    let weight = row[q];
-                    for (t, r) in target[q..].iter_mut().zip(&row[q..]) {
-                        *t -= weight * r;
-                    }
-                }
+        for p in 0..m {
+            let (above, below) = u.split_at_mut((p + 1) * m);
+            let row = &mut above[p * m..];
+            let inverse = 1.0 / row[p].max(floor).sqrt();
+            row[p] = inverse;
+            for v in &mut row[p + 1..] {
+                *v *= inverse;
             }
-            if let Some(panel) = above.get(start * m..(start + PANEL) * m) {
-                subtract_panel(panel, below, m, end);
+            let z = rhs[p] * inverse;
+            rhs[p] = z;
+            for (v, r) in rhs[p + 1..].iter_mut().zip(&row[p + 1..]) {
+                *v -= z * r;
+            }
+            for (q, target) in below.chunks_exact_mut(m).enumerate() {
+                let q = p + 1 + q;
+                let weight = row[q];
+                for (t, r) in target[q..].iter_mut().zip(&row[q..]) {
+                    *t -= weight * r;
+                }
             }
         }
         for p in (0..m).rev() {
@@ -211,21 +201,6 @@ impl NnlsSolver {
                 }
                 self.gradient[i] = sum;
             }
-        }
-    }
-}
-
-/// Takes the products of four finished rows from all rows below, in one pass over these: the same subtractions in the
-/// same order as row by row.
-#[inline(always)]
-fn subtract_panel(panel: &[f64], below: &mut [f64], m: usize, first: usize) {
-    for (q, target) in below.chunks_exact_mut(m).enumerate() {
-        let q = first + q;
-        let of = |p: usize| &panel[p * m + q..(p + 1) * m];
-        let (a, b, c, d) = (of(0), of(1), of(2), of(3));
-        let (wa, wb, wc, wd) = (a[0], b[0], c[0], d[0]);
-        for ((((t, a), b), c), d) in target[q..].iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            *t = *t - wa * a - wb * b - wc * c - wd * d;
         }
     }
 }
