@@ -85,8 +85,8 @@ fn free_rows_solve_their_normal_equations() {
     for r in 0..30 {
         let (columns, values) = ratings.row(r);
         let x = fit.rows.get(r);
-        for i in 0..4 {
-            let mut gradient = als.reg_param * columns.len() as f64 * f64::from(x[i]);
+        for (i, &component) in x.iter().enumerate() {
+            let mut gradient = als.reg_param * columns.len() as f64 * f64::from(component);
             for (&c, &v) in columns.iter().zip(values) {
                 let y = fit.columns.get(c as usize);
                 gradient += (dot(x, y) - f64::from(v)) * f64::from(y[i]);
