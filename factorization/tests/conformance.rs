@@ -106,7 +106,9 @@ fn load(dir: PathBuf) -> Case {
     tenants.sort();
     tenants.dedup();
     let (implicit, range) = (p["implicit"] == true, (number("lowValue"), number("highValue")));
-    let default_parameters = (number("rank"), number("maxIter"), number("regParam")) == (10.0, 25.0, 1.0);
+    let defaults = [("rank", 10.0), ("maxIter", 25.0), ("regParam", 1.0), ("alpha", 1.0)];
+    let defaults = defaults.into_iter().chain([("complementsetFactor", 2.0), ("negScore", 1.0)]);
+    let default_parameters = defaults.into_iter().all(|(key, value)| p[key].as_f64().is_none_or(|v| v == value));
     Case { tenants: tenants.len(), dir, implicit, default_parameters, range, train, detector }
 }
 
