@@ -161,9 +161,8 @@ mod tests {
         model.save(&folder).unwrap();
         let again = AccessAnomalyModel::load(&folder).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
-        let score = |m: &AccessAnomalyModel| {
-            m.transform_as(&frame, &KeyColumns::of(&m.summary().parameters), "score").unwrap()
-        };
+        let score =
+            |m: &AccessAnomalyModel| m.transform_as(&frame, &KeyColumns::of(&m.summary().parameters), "score").unwrap();
         let scored = score(&model);
         let names: Vec<&str> = scored.get_column_names().into_iter().map(|n| n.as_str()).collect();
         assert_eq!(names, ["user", "res", "likelihood", "score", "p_value", "rank_in_tenant"]);

@@ -38,7 +38,8 @@ fn main() -> Result<(), Failure> {
 
 fn read(bytes: &[u8]) -> Result<Csr, Failure> {
     let (header, rest) = bytes.split_at_checked(24).ok_or("the file is too short")?;
-    let size = |i: usize| -> Result<usize, Failure> { Ok(u64::from_le_bytes(header[8 * i..8 * i + 8].try_into()?) as usize) };
+    let size =
+        |i: usize| -> Result<usize, Failure> { Ok(u64::from_le_bytes(header[8 * i..8 * i + 8].try_into()?) as usize) };
     let (rows, columns, entries) = (size(0)?, size(1)?, size(2)?);
     if Some(rest.len()) != entries.checked_mul(12) {
         return Err("the file does not have 12 bytes per entry".into());

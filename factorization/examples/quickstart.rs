@@ -25,13 +25,13 @@ fn main() -> Result<(), Error> {
     let likelihood: Vec<Option<f64>> = rows.iter().map(|r| Some(r.2)).collect();
 
     let progress = |done: usize, of: usize, loss: f64| {
-        if done.is_multiple_of(5) {
+        if done.is_multiple_of(25) {
             println!("iteration {done}/{of}: loss {loss:.3}");
         }
         ControlFlow::Continue(()) // Break(()) would cancel
     };
     let training = AccessColumns { tenant: &tenant, user: &user, res: &res };
-    let model = AccessAnomaly::new().rank(5).seed(42).fit(training, &likelihood, &progress)?;
+    let model = AccessAnomaly::new().rank(5).seed(42).calibration_folds(5).fit(training, &likelihood, &progress)?;
     let s = model.summary();
     println!("learned from {} accesses of {} users to {} resources", s.rows, s.users, s.resources);
 
@@ -41,14 +41,15 @@ fn main() -> Result<(), Error> {
         ("finance-user-1", "dev-file-7", "somebody else's source code"),
         ("intern", "wiki", "unknown user"),
     ];
-    let scores = model.score(AccessColumns {
+    let scored = model.score_all(AccessColumns {
         tenant: &to_check.map(|_| Some("contoso")),
         user: &to_check.map(|c| Some(c.0)),
         res: &to_check.map(|c| Some(c.1)),
     })?;
-    for ((user, res, what), score) in to_check.iter().zip(scores) {
-        let score = score.map_or("unknown".to_owned(), |s| format!("{s:7.2}"));
-        println!("{score:>8}  {user} -> {res} ({what})");
+    for (i, (user, res, what)) in to_check.iter().enumerate() {
+        let number = |value: Option<f64>| value.map_or("unknown".to_owned(), |v| format!("{v:7.3}"));
+        println!("{:>8}  p {:>8}  {user} -> {res} ({what})", number(scored.score[i]), number(scored.p_value[i]));
     }
+    println!("\n{}", model.explain("contoso", "finance-user-1", "dev-file-7"));
     Ok(())
 }

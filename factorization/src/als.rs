@@ -175,8 +175,7 @@ impl Als {
         let by_column = ratings.transposed();
         let mut rows = start;
         let mut columns = Factors::zeros(ratings.n_cols(), self.rank);
-        let column_counts: Vec<usize> =
-            (0..by_column.n_rows()).map(|c| self.ridge_count(by_column.row(c).1)).collect();
+        let column_counts: Vec<usize> = (0..by_column.n_rows()).map(|c| self.ridge_count(by_column.row(c).1)).collect();
         let mut losses: Vec<f64> = Vec::with_capacity(self.max_iter.min(10_000));
         let mut converged = false;
         for iteration in 1..=self.max_iter {

@@ -116,7 +116,7 @@ fn split(training: &Training, folds: &[u32], fold: u32) -> (Csr, Vec<(usize, u32
     let (mut rows, mut columns, mut values) = (Vec::new(), Vec::new(), Vec::new());
     let mut left_out = Vec::new();
     let mut entry = 0;
-    for (t, _) in training.tenants.iter().enumerate() {
+    for t in 0..training.tenants.len() {
         for u in training.users.range(t) {
             let (of_user, likelihoods) = ratings.row(u);
             let mut left = of_user.len();

@@ -4,7 +4,7 @@
 //! sums and nothing is fused, so both give the same bits.
 
 use crate::als::{Als, Feedback};
-use crate::nnls::NnlsSolver;
+use crate::nnls::{NnlsSolver, dot};
 
 /// Ratings gathered before their products are summed up.
 const BATCH: usize = 64;
@@ -143,32 +143,38 @@ impl<'a> HalfStep<'a> {
         let ridge = self.reg_param * counted as f64;
         for i in 0..rank {
             s.a[i * stride + i] += ridge;
-            for j in i + 1..rank {
-                s.a[j * stride + i] = s.a[i * stride + j];
-            }
         }
         for (wide, &narrow) in s.x.iter_mut().zip(x.iter()) {
             *wide = f64::from(narrow);
         }
         if self.nonnegative {
+            mirror(&mut s.a, stride, rank);
             s.solver.solve_strided(&s.a, stride, &s.b, &mut s.x);
         } else {
             s.solver.solve_free(&s.a, stride, &s.b, &mut s.x);
         }
-        for (narrow, wide) in x.iter_mut().zip(&s.x) {
+        for (narrow, wide) in x.iter_mut().zip(&mut s.x) {
             *narrow = *wide as f32;
+            *wide = f64::from(*narrow);
         }
-        // xᵀAx − 2bᵀx at what is stored.
+        // xᵀAx − 2bᵀx at what is stored; A is symmetric, so the upper half says it all.
         let mut objective = constant;
         for i in 0..rank {
+            let (x, above) = (s.x[i], &s.x[i + 1..]);
             let row = &s.a[i * stride..i * stride + rank];
-            let mut sum = 0.0;
-            for (a, &v) in row.iter().zip(x.iter()) {
-                sum += a * f64::from(v);
-            }
-            objective += f64::from(x[i]) * (sum - 2.0 * s.b[i]);
+            objective += x * (row[i] * x + 2.0 * (dot(&row[i + 1..], above) - s.b[i]));
         }
         objective
+    }
+}
+
+/// Copies the upper half to the lower one.
+#[inline(always)]
+fn mirror(a: &mut [f64], stride: usize, rank: usize) {
+    for i in 0..rank {
+        for j in i + 1..rank {
+            a[j * stride + i] = a[i * stride + j];
+        }
     }
 }
 

@@ -211,9 +211,8 @@ impl PeerShareModel {
             groups.par_iter().map_init(|| Likeness::new(self.users.len()), of_group).collect();
         let mut score = vec![None; rows];
         scored.into_iter().flatten().for_each(|(i, s)| score[i] = Some(s));
-        let p_value = |(row, score): (&Option<(usize, usize, usize)>, &Option<f64>)| {
-            Some(self.p_value((*row)?.0, (*score)?))
-        };
+        let p_value =
+            |(row, score): (&Option<(usize, usize, usize)>, &Option<f64>)| Some(self.p_value((*row)?.0, (*score)?));
         let p_value = found.iter().zip(&score).map(p_value).collect();
         let rank_in_tenant = ranks(accesses.tenant, &score);
         Ok(Scored { score, p_value, rank_in_tenant })

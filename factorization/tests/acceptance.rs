@@ -253,7 +253,8 @@ fn tenants_do_not_influence_each_other_unless_asked_to() {
     for i in 0..150 {
         next_to.push("other", &format!("x{}", i % 12), &format!("y{}", i * 7 % 31), f64::from(i));
     }
-    for detector in [AccessAnomaly::new(), AccessAnomaly::new().separate_tenants(true), AccessAnomaly::new().explicit()] {
+    for detector in [AccessAnomaly::new(), AccessAnomaly::new().separate_tenants(true), AccessAnomaly::new().explicit()]
+    {
         let detector = detector.max_iter(5);
         let (a, b) = (fit(&detector, &alone), fit(&detector, &next_to));
         assert_eq!(scores(&a, &test), scores(&b, &test));
@@ -261,9 +262,8 @@ fn tenants_do_not_influence_each_other_unless_asked_to() {
     let leaking = AccessAnomaly::new().max_iter(5).cross_tenant_zeros(true);
     assert_ne!(scores(&fit(&leaking, &alone), &test), scores(&fit(&leaking, &next_to), &test));
     // One factorization per tenant and a joint one without cross-tenant zeros are the same model.
-    let vectors = |d: AccessAnomaly| -> Vec<Vec<f64>> {
-        fit(&d, &next_to).user_vectors().map(|v| v.vector.to_vec()).collect()
-    };
+    let vectors =
+        |d: AccessAnomaly| -> Vec<Vec<f64>> { fit(&d, &next_to).user_vectors().map(|v| v.vector.to_vec()).collect() };
     assert_eq!(vectors(AccessAnomaly::new()), vectors(AccessAnomaly::new().separate_tenants(true)));
     assert_eq!(vectors(AccessAnomaly::new()), vectors(AccessAnomaly::new().num_blocks(Some(1))));
 }

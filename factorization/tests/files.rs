@@ -20,7 +20,8 @@ fn fit(detector: &AccessAnomaly, train: &Table) -> AccessAnomalyModel {
 #[test]
 fn a_model_read_back_is_the_same_to_the_bit() {
     let (train, intra, inter) = data();
-    let base = AccessAnomaly::new().max_iter(3).seed(u64::MAX).reg_param(0.1).training_window("2026-01-01", "2026-02-01");
+    let base =
+        AccessAnomaly::new().max_iter(3).seed(u64::MAX).reg_param(0.1).training_window("2026-01-01", "2026-02-01");
     let history = [Access::new("t0", "hr_user_0", "ffa"), Access::new("t1", "eng_user_3", "ffa")];
     let detectors = [
         base.clone(),
@@ -154,8 +155,16 @@ fn write_as_synapse(model: &AccessAnomalyModel, path: &Path, suffix: &str) {
             write(&path.join(table).join(suffix), &format!("part-{i}.snappy.parquet"), columns);
         }
     };
-    vectors("user_feature_vector_mapping_df", "user", model.user_vectors().map(|v| (v.tenant, v.name, v.vector)).collect());
-    vectors("res_feature_vector_mapping_df", "res", model.res_vectors().map(|v| (v.tenant, v.name, v.vector)).collect());
+    vectors(
+        "user_feature_vector_mapping_df",
+        "user",
+        model.user_vectors().map(|v| (v.tenant, v.name, v.vector)).collect(),
+    );
+    vectors(
+        "res_feature_vector_mapping_df",
+        "res",
+        model.res_vectors().map(|v| (v.tenant, v.name, v.vector)).collect(),
+    );
     let components = |table: &str, key: &str, of: Vec<(&str, &str, u32)>| {
         let columns = vec![
             text("tenant", of.iter().map(|c| c.0).collect()),

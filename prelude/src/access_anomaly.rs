@@ -114,7 +114,11 @@ impl AccessAnomaly {
     }
 
     fn request(&self, plan: Plan) -> Request {
-        Request::FitAccessAnomaly { plan, parameters: self.parameters.clone(), history: self.history.as_ref().map(|frame| frame.plan().clone()) }
+        Request::FitAccessAnomaly {
+            plan,
+            parameters: self.parameters.clone(),
+            history: self.history.as_ref().map(|frame| frame.plan().clone()),
+        }
     }
 }
 

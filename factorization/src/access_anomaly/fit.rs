@@ -205,12 +205,7 @@ fn start_vectors(p: &Parameters, tenant: &str, users: usize) -> Vec<f32> {
 }
 
 /// The ratings and, with explicit feedback, the complement.
-fn enrich<'a>(
-    training: &Training,
-    ratings: &'a Csr,
-    p: &Parameters,
-    replay: &Replay,
-) -> Result<Cow<'a, Csr>, Error> {
+fn enrich<'a>(training: &Training, ratings: &'a Csr, p: &Parameters, replay: &Replay) -> Result<Cow<'a, Csr>, Error> {
     let Training { tenants, users, resources, .. } = training;
     let given = replay.complement_of(tenants, users, resources)?;
     let Some((factor, neg_score)) = p.complement() else {

@@ -87,7 +87,9 @@ fn table(path: &Path, name: &str) -> Result<(PathBuf, DataFrame), Error> {
     }
     match all {
         Some(frame) => Ok((folder, frame)),
-        None => Err(Error::file("read", &folder, "there is no Parquet file in it; is this a model saved by SynapseML?")),
+        None => {
+            Err(Error::file("read", &folder, "there is no Parquet file in it; is this a model saved by SynapseML?"))
+        }
     }
 }
 

@@ -68,7 +68,8 @@ fn null(path: &Path, name: &str) -> Error {
 }
 
 pub(super) fn component(path: &Path, value: Option<i64>) -> Result<Option<u32>, Error> {
-    let narrow = |v: i64| u32::try_from(v).map_err(|_| Error::file("read", path, format!("component {v} is not an id")));
+    let narrow =
+        |v: i64| u32::try_from(v).map_err(|_| Error::file("read", path, format!("component {v} is not an id")));
     value.map(narrow).transpose()
 }
 
@@ -142,7 +143,8 @@ pub(super) fn read_pairs(path: &Path, users: usize, rows: usize) -> Result<Pairs
 }
 
 pub(super) fn write_history(path: &Path, history: &[Access]) -> Result<(), Error> {
-    let text = |name: &str, of: fn(&Access) -> &str| Column::new(name.into(), history.iter().map(of).collect::<Vec<_>>());
+    let text =
+        |name: &str, of: fn(&Access) -> &str| Column::new(name.into(), history.iter().map(of).collect::<Vec<_>>());
     write(path, vec![text("tenant", |a| &a.tenant), text("user", |a| &a.user), text("res", |a| &a.res)])
 }
 

@@ -113,7 +113,7 @@ pub(crate) fn ranks(tenants: &[Option<&str>], scores: &[Option<f64>]) -> Vec<Opt
         }
     }
     let mut ranks = vec![None; scores.len()];
-    for (_, mut rows) in of_tenant {
+    for mut rows in of_tenant.into_values() {
         rows.par_sort_unstable_by(|a, b| b.1.total_cmp(&a.1));
         let mut rank = 0u32;
         let mut last = f64::NAN;
