@@ -35,13 +35,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         }
         rule(|c| whole_or(&c[0], f64::ceil))
     }),
-    function(&["sqrt"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::sqrt))),
+    function(&["sqrt"], &[Kind::Number], 0, REAL, |_| rule(|c| not_below_zero(&c[0], f64::sqrt))),
     function(&["exp"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::exp))),
     function(&["exp2"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::exp2))),
     function(&["exp10"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], |x| 10f64.powf(x)))),
-    function(&["log"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::ln))),
-    function(&["log2"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::log2))),
-    function(&["log10"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::log10))),
+    function(&["log"], &[Kind::Number], 0, REAL, |_| rule(|c| not_below_zero(&c[0], f64::ln))),
+    function(&["log2"], &[Kind::Number], 0, REAL, |_| rule(|c| not_below_zero(&c[0], f64::log2))),
+    function(&["log10"], &[Kind::Number], 0, REAL, |_| rule(|c| not_below_zero(&c[0], f64::log10))),
     function(&["sin"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::sin))),
     function(&["cos"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::cos))),
     function(&["tan"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::tan))),
@@ -130,6 +130,11 @@ fn real(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {
 /// Outside -1..1 the result is null, not NaN.
 fn within_one(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {
     cell.real().filter(|x| x.is_nan() || x.abs() <= 1.0).map(function).into()
+}
+
+/// Roots and logarithms of negative numbers are null, not NaN.
+fn not_below_zero(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {
+    cell.real().filter(|x| x.is_nan() || *x >= 0.0).map(function).into()
 }
 
 fn two(c: &[Cell<'_>], function: impl Fn(f64, f64) -> f64) -> Value {
