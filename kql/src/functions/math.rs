@@ -72,8 +72,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Returns::Is(KqlType::Bool),
         around,
     ),
-    variadic(&["min_of"], &[Kind::Measurable], 2, Returns::By(common), |a| extreme(&a.types, false)),
-    variadic(&["max_of"], &[Kind::Measurable], 2, Returns::By(common), |a| extreme(&a.types, true)),
+    variadic(&["min_of"], &[Kind::Any], 2, Returns::By(common), |a| extreme(&a.types, false)),
+    variadic(&["max_of"], &[Kind::Any], 2, Returns::By(common), |a| extreme(&a.types, true)),
     function(&["bin", "floor"], &[Kind::Measurable, Kind::Measurable], 1, Returns::By(binned), |a| {
         if !bin_fits(&a.types) {
             return Err(format!("a {} cannot be rounded to a {}", a.types[0], a.types.get(1).map_or("", |t| t.name())));
@@ -258,7 +258,22 @@ fn extreme(types: &[KqlType], largest: bool) -> Result<RowFunction, String> {
     let comparable = types.iter().all(|t| matches!(t, KqlType::Int | KqlType::Long | KqlType::Real | KqlType::Decimal))
         || types.windows(2).all(|w| w[0] == w[1]);
     if !comparable {
-        return Err("the arguments must all be numbers, all datetimes or all timespans".into());
+        return Err("the arguments must all be numbers, or all of one type".into());
+    }
+    if let Some(kind) = types.iter().find(|kind| matches!(kind, KqlType::Dynamic | KqlType::Guid)) {
+        return Err(format!("a {kind} has no order: convert it first"));
+    }
+    if types[0] == KqlType::String {
+        return rule(move |c| {
+            let texts = c.iter().map(Cell::text);
+            if largest { texts.max() } else { texts.min() }.unwrap_or("").into()
+        });
+    }
+    if types[0] == KqlType::Bool {
+        return rule(move |c| {
+            let flags = c.iter().filter_map(Cell::boolean);
+            if largest { flags.max() } else { flags.min() }.into()
+        });
     }
     if types.contains(&KqlType::Decimal) {
         return rule(move |c| {
