@@ -235,7 +235,8 @@ impl Binder<'_> {
             && let Some((value, span)) = values.iter().skip(1).find(|(value, _)| value.kql_type != KqlType::Dynamic)
         {
             let first = values[0].0.kql_type;
-            let message = format!("all values must have one type: this is a {}, the first is a {first}", value.kql_type);
+            let message =
+                format!("all values must have one type: this is a {}, the first is a {first}", value.kql_type);
             return Err(Diagnostic::new(codes::TYPE, (*span).clone(), message)
                 .with_hint(format!("convert it with to{first}()")));
         }

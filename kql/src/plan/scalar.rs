@@ -294,13 +294,7 @@ impl Binder<'_> {
         Ok(disjunction(hits))
     }
 
-    fn has_list(
-        &self,
-        all: bool,
-        text: Typed,
-        constants: Vec<(Value, KqlType)>,
-        computed: Vec<Typed>,
-    ) -> Bound<Typed> {
+    fn has_list(&self, all: bool, text: Typed, constants: Vec<(Value, KqlType)>, computed: Vec<Typed>) -> Bound<Typed> {
         let as_text = |item: Typed| match item.kql_type {
             KqlType::Dynamic => item,
             _ => item.converted(KqlType::String),
