@@ -147,7 +147,7 @@ fn mistakes_are_found_before_anything_runs() {
         ),
         ("datatable(x:int)[1] | wherre x > 1", "KH0003", "did you mean `where`?"),
         ("datatable(x:int)[1] | where sum(x) > 1", "KH0107", "aggregate"),
-        ("print geo_distance_2points(1, 2, 3, 4)", "KH0201", "function `geo_distance_2points`"),
+        ("print geo_h3cell_parent('x')", "KH0201", "function `geo_h3cell_parent`"),
         ("datatable(x:int)[1] | extend y = x where x", "KH0002", "expected"),
     ] {
         let shown = error(query);
