@@ -48,6 +48,14 @@ pub(crate) fn converter(from: KqlType, to: KqlType) -> RowFunction {
     if from == to {
         return Arc::new(|cells| cells[0].clone().into_owned());
     }
+    if from == KqlType::Dynamic && to == KqlType::String {
+        // Most dynamics that become text are strings without escapes: no need to parse those.
+        return Arc::new(|cells| match plain_string(cells[0].text()) {
+            Some(text) => text.into(),
+            None if cells[0].is_null() => "".into(),
+            None => json_text(&super::dynamic::parse(cells[0].text())).into(),
+        });
+    }
     if from == KqlType::Dynamic {
         return Arc::new(move |cells| match &cells[0] {
             Cell::Null => crate::value::null_of(to),
@@ -80,6 +88,12 @@ pub(crate) fn converter(from: KqlType, to: KqlType) -> RowFunction {
     }
 }
 
+/// The inside of a JSON string that has no escapes.
+fn plain_string(json: &str) -> Option<&str> {
+    let inside = json.strip_prefix('"')?.strip_suffix('"')?;
+    (!inside.bytes().any(|byte| matches!(byte, b'"' | b'\\') || byte < 0x20)).then_some(inside)
+}
+
 /// What `tostring` prints.
 pub(crate) fn text_of<'c>(cell: &'c Cell<'_>, kql_type: KqlType) -> Cow<'c, str> {
     match cell {
@@ -97,7 +111,8 @@ pub(crate) fn text_of<'c>(cell: &'c Cell<'_>, kql_type: KqlType) -> Cow<'c, str>
     }
 }
 
-/// .NET's shortest round-trip form, which the real engine prints.
+/// The shortest text that reads back as the same real; whole numbers keep a `.0`, as they do
+/// inside dynamics.
 pub(crate) fn real_text(value: f64) -> String {
     if value.is_nan() {
         return "NaN".into();
@@ -112,7 +127,7 @@ pub(crate) fn real_text(value: f64) -> String {
         let exponent: i32 = exponent.parse().unwrap_or(0);
         return format!("{digits}E{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs());
     }
-    format!("{value}")
+    if value.fract() == 0.0 { format!("{value:.1}") } else { format!("{value}") }
 }
 
 /// A JSON value as text: strings lose their quotes, everything else is compact JSON.
@@ -258,8 +273,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reals_print_like_dotnet() {
-        for (value, text) in [(1.0, "1"), (1.5, "1.5"), (1e30, "1E+30"), (0.00001, "1E-05"), (-2.25, "-2.25")] {
+    fn reals_print_short_and_read_back() {
+        for (value, text) in [(1.0, "1.0"), (1.5, "1.5"), (1e30, "1E+30"), (0.00001, "1E-05"), (-2.25, "-2.25")] {
             assert_eq!(real_text(value), text);
         }
     }

@@ -1,5 +1,8 @@
 //! Text encodings: URL, base64, punycode.
 
+use std::io::Read;
+
+use flate2::read::{GzDecoder, ZlibDecoder};
 use serde_json::Value as Json;
 
 use super::{Function, Kind, Returns, dynamic, function, rule};
@@ -8,6 +11,9 @@ use crate::ast::KqlType;
 const TEXT: Returns = Returns::Is(KqlType::String);
 const DYNAMIC: Returns = Returns::Is(KqlType::Dynamic);
 const ONE: &[Kind] = &[Kind::Text];
+
+/// A cell of a log is never larger; what unpacks to more is a bomb.
+const MAX_UNPACKED: u64 = 64 << 20;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     function(&["url_encode"], ONE, 0, TEXT, |_| rule(|c| url_encode(c[0].text()).replace("%20", "+").into())),
@@ -38,6 +44,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     function(&["base64_encode_fromguid"], &[Kind::Guid], 0, TEXT, |_| {
         rule(|c| bytes_of_guid(c[0].text()).map(|bytes| base64_encode(&bytes)).unwrap_or_default().into())
+    }),
+    function(&["gzip_decompress_from_base64_string"], ONE, 0, TEXT, |_| {
+        rule(|c| unpacked(c[0].text(), |bytes| Box::new(GzDecoder::new(bytes))).into())
+    }),
+    function(&["zlib_decompress_from_base64_string"], ONE, 0, TEXT, |_| {
+        rule(|c| unpacked(c[0].text(), |bytes| Box::new(ZlibDecoder::new(bytes))).into())
     }),
     function(&["punycode_to_string"], ONE, 0, TEXT, |_| {
         rule(|c| punycode_decode(c[0].text()).unwrap_or_default().into())
@@ -107,6 +119,16 @@ fn base64_decode(text: &str) -> Option<Vec<u8>> {
         }
     }
     Some(out)
+}
+
+/// The text inside compressed base64; nothing if any layer is broken or it unpacks to too much.
+fn unpacked(text: &str, reader: fn(&[u8]) -> Box<dyn Read + '_>) -> String {
+    let Some(bytes) = base64_decode(text) else { return String::new() };
+    let mut unpacked = Vec::new();
+    match reader(&bytes).take(MAX_UNPACKED).read_to_end(&mut unpacked) {
+        Ok(length) if (length as u64) < MAX_UNPACKED => String::from_utf8(unpacked).unwrap_or_default(),
+        _ => String::new(),
+    }
 }
 
 /// The first three groups of a guid are little-endian.

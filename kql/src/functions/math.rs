@@ -35,13 +35,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         }
         rule(|c| whole_or(&c[0], f64::ceil))
     }),
-    function(&["sqrt"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::sqrt))),
+    function(&["sqrt"], &[Kind::Number], 0, REAL, |_| rule(|c| not_below_zero(&c[0], f64::sqrt))),
     function(&["exp"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::exp))),
     function(&["exp2"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::exp2))),
     function(&["exp10"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], |x| 10f64.powf(x)))),
-    function(&["log"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::ln))),
-    function(&["log2"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::log2))),
-    function(&["log10"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::log10))),
+    function(&["log"], &[Kind::Number], 0, REAL, |_| rule(|c| not_below_zero(&c[0], f64::ln))),
+    function(&["log2"], &[Kind::Number], 0, REAL, |_| rule(|c| not_below_zero(&c[0], f64::log2))),
+    function(&["log10"], &[Kind::Number], 0, REAL, |_| rule(|c| not_below_zero(&c[0], f64::log10))),
     function(&["sin"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::sin))),
     function(&["cos"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::cos))),
     function(&["tan"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::tan))),
@@ -72,8 +72,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Returns::Is(KqlType::Bool),
         around,
     ),
-    variadic(&["min_of"], &[Kind::Measurable], 2, Returns::By(common), |a| extreme(&a.types, false)),
-    variadic(&["max_of"], &[Kind::Measurable], 2, Returns::By(common), |a| extreme(&a.types, true)),
+    variadic(&["min_of"], &[Kind::Any], 2, Returns::By(common), |a| extreme(&a.types, false)),
+    variadic(&["max_of"], &[Kind::Any], 2, Returns::By(common), |a| extreme(&a.types, true)),
     function(&["bin", "floor"], &[Kind::Measurable, Kind::Measurable], 1, Returns::By(binned), |a| {
         if !bin_fits(&a.types) {
             return Err(format!("a {} cannot be rounded to a {}", a.types[0], a.types.get(1).map_or("", |t| t.name())));
@@ -130,6 +130,11 @@ fn real(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {
 /// Outside -1..1 the result is null, not NaN.
 fn within_one(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {
     cell.real().filter(|x| x.is_nan() || x.abs() <= 1.0).map(function).into()
+}
+
+/// Roots and logarithms of negative numbers are null, not NaN.
+fn not_below_zero(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {
+    cell.real().filter(|x| x.is_nan() || *x >= 0.0).map(function).into()
 }
 
 fn two(c: &[Cell<'_>], function: impl Fn(f64, f64) -> f64) -> Value {
@@ -253,7 +258,22 @@ fn extreme(types: &[KqlType], largest: bool) -> Result<RowFunction, String> {
     let comparable = types.iter().all(|t| matches!(t, KqlType::Int | KqlType::Long | KqlType::Real | KqlType::Decimal))
         || types.windows(2).all(|w| w[0] == w[1]);
     if !comparable {
-        return Err("the arguments must all be numbers, all datetimes or all timespans".into());
+        return Err("the arguments must all be numbers, or all of one type".into());
+    }
+    if let Some(kind) = types.iter().find(|kind| matches!(kind, KqlType::Dynamic | KqlType::Guid)) {
+        return Err(format!("a {kind} has no order: convert it first"));
+    }
+    if types[0] == KqlType::String {
+        return rule(move |c| {
+            let texts = c.iter().map(Cell::text);
+            if largest { texts.max() } else { texts.min() }.unwrap_or("").into()
+        });
+    }
+    if types[0] == KqlType::Bool {
+        return rule(move |c| {
+            let flags = c.iter().filter_map(Cell::boolean);
+            if largest { flags.max() } else { flags.min() }.into()
+        });
     }
     if types.contains(&KqlType::Decimal) {
         return rule(move |c| {

@@ -235,7 +235,6 @@ pub(crate) const NOT_EXECUTED: &[&str] = &[
     "estimate_data_size",
     "external_table",
     "gzip_compress_to_base64_string",
-    "gzip_decompress_from_base64_string",
     "hash_combine",
     "hash_many",
     "hll",
@@ -260,5 +259,4 @@ pub(crate) const NOT_EXECUTED: &[&str] = &[
     "welch_test",
     "workspace",
     "zlib_compress_to_base64_string",
-    "zlib_decompress_from_base64_string",
 ];

@@ -199,17 +199,15 @@ fn fill_along(a: &Arguments, backward: bool) -> Result<RowFunction, String> {
     })
 }
 
-/// Gaps become straight lines; the edges repeat the nearest value unless `fill_edges` is false.
+/// Gaps become straight lines, in whole numbers where the series has only those; the edges repeat
+/// the nearest value unless `fill_edges` is false.
 fn fill_linear(a: &Arguments) -> Result<RowFunction, String> {
     let a = Arguments { types: a.types.clone(), constants: Vec::new() };
     rule(move |c| {
         let Some(items) = array(&c[0]) else { return Cell::Null };
         let missing = placeholder(&a, c, 1);
         let fill_edges = c.get(2).and_then(Cell::boolean).unwrap_or(true);
-        let constant = match placeholder(&a, c, 3) {
-            Json::Null => Json::from(0.0),
-            given => given,
-        };
+        let constant = if c.len() > 3 { placeholder(&a, c, 3) } else { Json::from(0) };
         let known: Vec<(usize, f64)> = items
             .iter()
             .enumerate()
@@ -219,6 +217,8 @@ fn fill_linear(a: &Arguments) -> Result<RowFunction, String> {
         let (Some((first, head)), Some((last, tail))) = (known.first(), known.last()) else {
             return Json::Array(vec![constant; items.len()]).into();
         };
+        let whole = items.iter().all(|item| is_missing(item, &missing) || item.is_i64());
+        let number = |value: f64| if whole { Json::from(value as i64) } else { number(value) };
         let mut next = known.iter().peekable();
         let mut before = (*first, *head);
         let filled = items.iter().enumerate().map(|(at, item)| {
@@ -229,20 +229,9 @@ fn fill_linear(a: &Arguments) -> Result<RowFunction, String> {
                 return as_number(item).map_or(Json::Null, number);
             }
             match next.peek() {
-                _ if at < *first => {
-                    if fill_edges {
-                        number(*head)
-                    } else {
-                        Json::Null
-                    }
-                }
-                _ if at > *last => {
-                    if fill_edges {
-                        number(*tail)
-                    } else {
-                        Json::Null
-                    }
-                }
+                _ if at < *first && fill_edges => number(*head),
+                _ if at > *last && fill_edges => number(*tail),
+                _ if at < *first || at > *last => item.clone(),
                 Some((to, end)) => {
                     let share = (at - before.0) as f64 / (to - before.0) as f64;
                     number(before.1 + (end - before.1) * share)
@@ -264,6 +253,9 @@ fn fir(c: &[Cell<'_>]) -> Value {
     }
     // Without a word on it, filters with negative weights are taken as they are.
     let normalize = c.get(2).and_then(Cell::boolean).unwrap_or_else(|| filter.iter().all(|weight| *weight >= 0.0));
+    if normalize && filter.iter().any(|weight| *weight < 0.0) {
+        return Cell::Null;
+    }
     let centre = c.get(3).and_then(Cell::boolean).unwrap_or(false);
     let total: f64 = filter.iter().sum();
     let scale = if normalize && total != 0.0 { 1.0 / total } else { 1.0 };
@@ -305,7 +297,9 @@ mod tests {
     fn gaps_are_filled_with_lines_and_edges_with_their_neighbours() {
         let a = Arguments { types: vec![KqlType::Dynamic], constants: vec![None] };
         let filled = fill_linear(&a).unwrap()(&[cell(json!([null, 2, null, 4, null]))]);
-        assert_eq!(filled, json!([2.0, 2.0, 3.0, 4.0, 4.0]).into());
+        assert_eq!(filled, json!([2, 2, 3, 4, 4]).into());
+        let filled = fill_linear(&a).unwrap()(&[cell(json!([1.0, null, 2.0]))]);
+        assert_eq!(filled, json!([1.0, 1.5, 2.0]).into());
     }
 
     #[test]

@@ -234,16 +234,25 @@ fn translate(c: &[Cell<'_>]) -> Value {
     moved.collect::<String>().into()
 }
 
+/// All replacements in one pass, so that none sees what another wrote.
 fn replace_strings(c: &[Cell<'_>]) -> Value {
     let (Some(from), Some(to)) = (dynamic::array(&c[1]), dynamic::array(&c[2])) else { return c[0].text().into() };
-    let mut text = c[0].text().to_string();
-    for (at, old) in from.iter().enumerate() {
-        let old = conversion::json_text(old);
-        if !old.is_empty() {
-            text = text.replace(&old, &to.get(at).map(conversion::json_text).unwrap_or_default());
+    let from: Vec<String> = from.iter().map(conversion::json_text).collect();
+    let mut out = String::new();
+    let mut rest = c[0].text();
+    while let Some(letter) = rest.chars().next() {
+        match from.iter().position(|old| !old.is_empty() && rest.starts_with(old.as_str())) {
+            Some(at) => {
+                out.push_str(&to.get(at).map(conversion::json_text).unwrap_or_default());
+                rest = &rest[from[at].len()..];
+            }
+            None => {
+                out.push(letter);
+                rest = &rest[letter.len_utf8()..];
+            }
         }
     }
-    text.into()
+    out.into()
 }
 
 /// `$.a.b[0]` or `$["a"]`: the value as text, empty if there is none.

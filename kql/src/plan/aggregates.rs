@@ -221,7 +221,7 @@ impl Binder<'_> {
         let mut outputs = Vec::new();
         for argument in &arguments[fixed..] {
             let percent = self.percent(&argument.value, collector)?;
-            let column = format!("percentile_{base}_{}", conversion::real_text(percent).replace('.', "_"));
+            let column = format!("percentile_{base}_{}", percent.to_string().replace('.', "_"));
             let picked = rows::map_lists(lists.clone(), kql_type, move |lists| folded::weighted_rank(lists, percent));
             outputs.push((column, Typed::computed(picked, kql_type)));
         }

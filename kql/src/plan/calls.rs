@@ -200,7 +200,7 @@ impl Binder<'_> {
             values.push((self.scalar(value, scope)?, &value.span));
         }
         values.push((self.scalar(otherwise, scope)?, &otherwise.span));
-        let kql_type = common_type(&values)?;
+        let kql_type = common_type(&values);
         let mut values: Vec<Typed> = values.into_iter().map(|(value, _)| value.converted(kql_type)).collect();
         let mut result = values.pop().unwrap_or_else(|| Typed::null(kql_type));
         for (condition, value) in conditions.into_iter().zip(values).rev() {
@@ -230,7 +230,16 @@ impl Binder<'_> {
         for argument in arguments {
             values.push((self.scalar(&argument.value, scope)?, &argument.value.span));
         }
-        let kql_type = common_type(&values)?;
+        let kql_type = common_type(&values);
+        if kql_type == KqlType::Dynamic
+            && let Some((value, span)) = values.iter().skip(1).find(|(value, _)| value.kql_type != KqlType::Dynamic)
+        {
+            let first = values[0].0.kql_type;
+            let message =
+                format!("all values must have one type: this is a {}, the first is a {first}", value.kql_type);
+            return Err(Diagnostic::new(codes::TYPE, (*span).clone(), message)
+                .with_hint(format!("convert it with to{first}()")));
+        }
         let values = values.into_iter().map(|(value, _)| value.converted(kql_type)).collect();
         let function = move |cells: &[Cell<'_>]| -> Value {
             let present =
@@ -366,12 +375,13 @@ impl Binder<'_> {
 }
 
 /// The type that branches meet in.
-fn common_type(values: &[(Typed, &Span)]) -> Bound<KqlType> {
+fn common_type(values: &[(Typed, &Span)]) -> KqlType {
     use KqlType::*;
     let number = |t| matches!(t, Int | Long | Real | Decimal);
     let is_null = |value: &Typed| value.kql_type == Dynamic && value.constant.as_ref().is_some_and(Cell::is_null);
     let mut result: Option<KqlType> = None;
-    for (value, span) in values {
+    let mut mixed = false;
+    for (value, _) in values {
         if is_null(value) {
             continue;
         }
@@ -379,22 +389,15 @@ fn common_type(values: &[(Typed, &Span)]) -> Bound<KqlType> {
             (None, kql_type) => kql_type,
             (Some(known), kql_type) if known == kql_type => known,
             (Some(known), kql_type) if number(known) && number(kql_type) => functions::math::common(&[known, kql_type]),
-            (Some(Dynamic), other) | (Some(other), Dynamic) => {
-                if other == String {
-                    String
-                } else {
-                    Dynamic
-                }
-            }
-            (Some(known), kql_type) => {
-                let message =
-                    format!("all values must have one type: this is a {kql_type}, the ones before are {known}");
-                return Err(Diagnostic::new(codes::TYPE, (*span).clone(), message)
-                    .with_hint(format!("convert it with to{known}()")));
+            // A dynamic takes the type of the others; types that have nothing in common meet in one.
+            (Some(Dynamic), other) | (Some(other), Dynamic) => other,
+            _ => {
+                mixed = true;
+                Dynamic
             }
         });
     }
-    Ok(result.unwrap_or(Dynamic))
+    if mixed { Dynamic } else { result.unwrap_or(Dynamic) }
 }
 
 /// `typeof(long)`

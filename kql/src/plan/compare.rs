@@ -151,6 +151,8 @@ fn aligned(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> Bound<(Typed
         (l, r) if l == r => l,
         (l, r) if number(l) && number(r) => functions::math::common(&[l, r]),
         (String, other) | (other, String) if is_equality && (number(other) || matches!(other, Guid | Bool)) => String,
+        // Here the text is what gets converted.
+        (String, other) | (other, String) if is_equality && matches!(other, Datetime | Timespan) => other,
         (Bool, other) | (other, Bool) if is_equality && matches!(other, Int | Long) => Bool,
         _ => return Err(refused()),
     };

@@ -195,7 +195,7 @@ impl Binder<'_> {
                 let hit = self.membership(value, constants, computed, case_sensitive, span)?;
                 Ok(if negated { not(hit) } else { hit })
             }
-            ListOp::HasAny | ListOp::HasAll => self.has_list(op == ListOp::HasAll, value, constants, computed, span),
+            ListOp::HasAny | ListOp::HasAll => self.has_list(op == ListOp::HasAll, value, constants, computed),
         }
     }
 
@@ -206,6 +206,7 @@ impl Binder<'_> {
         let fits = value.kql_type == item
             || text(value.kql_type) && text(item)
             || number(value.kql_type) && number(item)
+            || item == KqlType::String && matches!(value.kql_type, KqlType::Datetime | KqlType::Timespan)
             || item == KqlType::Dynamic
             || value.kql_type == KqlType::Dynamic;
         if fits {
@@ -293,21 +294,12 @@ impl Binder<'_> {
         Ok(disjunction(hits))
     }
 
-    fn has_list(
-        &self,
-        all: bool,
-        text: Typed,
-        constants: Vec<(Value, KqlType)>,
-        computed: Vec<Typed>,
-        span: &Span,
-    ) -> Bound<Typed> {
-        if let Some(item) = computed.iter().find(|item| !matches!(item.kql_type, KqlType::String | KqlType::Dynamic)) {
-            return Err(Diagnostic::new(
-                codes::TYPE,
-                span.clone(),
-                format!("terms must be strings, this is a {}", item.kql_type),
-            ));
-        }
+    fn has_list(&self, all: bool, text: Typed, constants: Vec<(Value, KqlType)>, computed: Vec<Typed>) -> Bound<Typed> {
+        let as_text = |item: Typed| match item.kql_type {
+            KqlType::Dynamic => item,
+            _ => item.converted(KqlType::String),
+        };
+        let computed: Vec<Typed> = computed.into_iter().map(as_text).collect();
         // A null term is the empty term, and every text has that.
         let needles: Vec<String> = constants
             .into_iter()
@@ -443,7 +435,7 @@ pub(super) fn arithmetic(op: BinaryOp, left: Typed, right: Typed, span: &Span) -
     let (left_type, right_type) = (left.kql_type, right.kql_type);
     // A dynamic takes the other side's type.
     let (left, right) = match (left_type, right_type) {
-        (KqlType::Dynamic, KqlType::Dynamic) => (left.converted(KqlType::Real), right.converted(KqlType::Real)),
+        (KqlType::Dynamic, KqlType::Dynamic) => return Ok(dynamic_arithmetic(op, left, right)),
         (KqlType::Dynamic, other) if other != KqlType::String => (left.converted(widened(other)), right),
         (other, KqlType::Dynamic) if other != KqlType::String => (left, right.converted(widened(other))),
         _ => (left, right),
@@ -472,6 +464,26 @@ pub(super) fn arithmetic(op: BinaryOp, left: Typed, right: Typed, span: &Span) -
         }
     }
     Ok(Typed::apply(vec![left, right], kql_type, function))
+}
+
+/// Of two dynamics: longs if both hold whole numbers, reals if both hold numbers, else null.
+fn dynamic_arithmetic(op: BinaryOp, left: Typed, right: Typed) -> Typed {
+    let function = move |cells: &[Cell<'_>]| -> Value {
+        let [left, right] = [0, 1].map(|at: usize| functions::dynamic::json(&cells[at]));
+        let cell = |number: &serde_json::Value, whole: bool| -> Value {
+            if whole { number.as_i64().into() } else { number.as_f64().into() }
+        };
+        let whole = left.is_i64() && right.is_i64();
+        let kind = if whole { KqlType::Long } else { KqlType::Real };
+        match functions::math::arithmetic(op, kind, kind) {
+            Some((kql_type, rule)) => {
+                let result = rule(&[cell(&left, whole), cell(&right, whole)]);
+                functions::conversion::to_json(&result, kql_type).into()
+            }
+            None => Cell::Null,
+        }
+    };
+    Typed::apply(vec![left, right], KqlType::Dynamic, Arc::new(function))
 }
 
 fn widened(kql_type: KqlType) -> KqlType {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use polars::prelude::lit;
 use rand::Rng;
 use serde_json::Value as Json;
 
@@ -31,6 +32,7 @@ impl Binder<'_> {
             "new_guid" => expect_count(name, arguments, 0)
                 .map(|()| self.by_chance(scope, KqlType::Guid, || uuid::Uuid::new_v4().to_string().into())),
             "strlen" => return self.strlen(name, arguments, scope).transpose(),
+            "bin" | "floor" => return self.whole_bin(arguments, scope).transpose(),
             "hll_merge" => self.merged(name, arguments, scope, folded::merged_hll),
             "tdigest_merge" | "merge_tdigest" => self.merged(name, arguments, scope, folded::merged_digests),
             "dcount_hll" => self.dynamic_argument(name, arguments, scope).map(|sketch| {
@@ -140,6 +142,25 @@ impl Binder<'_> {
     fn by_chance(&self, scope: &Scope, kql_type: KqlType, draw: impl Fn() -> Value + Send + Sync + 'static) -> Typed {
         let rows: Vec<Typed> = scope.columns().first().map(Typed::column).into_iter().collect();
         Typed::apply(rows, kql_type, Arc::new(move |_| draw()))
+    }
+
+    /// `bin` of ticks or longs by a constant step: polars' floor division is the same rule, and fast.
+    fn whole_bin(&self, arguments: &[Argument], scope: &Scope) -> Bound<Option<Typed>> {
+        let [value, step] = arguments else { return Ok(None) };
+        let (value, step) = (self.scalar(&value.value, scope)?, self.scalar(&step.value, scope)?);
+        let Some(Cell::Long(size)) = step.constant.filter(|size| matches!(size, Cell::Long(size) if *size > 0)) else {
+            return Ok(None);
+        };
+        let fits = match value.kql_type {
+            KqlType::Datetime | KqlType::Timespan => step.kql_type == KqlType::Timespan,
+            KqlType::Long => matches!(step.kql_type, KqlType::Int | KqlType::Long),
+            _ => false,
+        };
+        if !fits || value.constant.is_some() {
+            return Ok(None);
+        }
+        let binned = value.expression.floor_div(lit(size)) * lit(size);
+        Ok(Some(Typed::computed(binned, value.kql_type)))
     }
 
     // ---- strings that are null ---------------------------------------------------------------
