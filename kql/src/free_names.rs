@@ -27,7 +27,7 @@ impl Finder {
                     self.defined.push(name.text.clone());
                 }
                 Statement::Expression(expression) => self.table(expression),
-                Statement::Set { .. } | Statement::Unsupported { .. } => {}
+                Statement::Set { .. } | Statement::QueryParameters(_) | Statement::Unsupported { .. } => {}
             }
         }
     }
@@ -45,6 +45,8 @@ impl Finder {
                 operators.iter().for_each(|operator| self.operator(&operator.kind));
             }
             ExprKind::Union(union) => union.tables.iter().for_each(|table| self.table(table)),
+            ExprKind::Search(search) => search.tables.iter().for_each(|table| self.table(table)),
+            ExprKind::Find(find) => find.tables.iter().for_each(|table| self.table(table)),
             ExprKind::Call { name, arguments } if matches!(name.text.as_str(), "materialize" | "toscalar" | "view") => {
                 arguments.iter().for_each(|argument| self.table(&argument.value));
             }

@@ -7,6 +7,7 @@ pub(crate) mod conversion;
 mod datetime;
 pub(crate) mod dynamic;
 pub(crate) mod math;
+pub(crate) mod signatures;
 pub(crate) mod string;
 
 use std::sync::Arc;

@@ -7,6 +7,7 @@
 pub(crate) mod expr;
 mod literals;
 mod operators;
+mod tabular;
 mod tokens;
 
 use std::cell::{Cell, RefCell};
@@ -94,10 +95,17 @@ fn statements(mut input: Tokens<'_>, piped: bool) -> Vec<Statement> {
 }
 
 fn statement(input: Tokens<'_>, piped: bool) -> Parsed<'_, Statement> {
+    if let Ok((rest, ())) = punct(".")(input)
+        && let Some(word) = rest.word()
+    {
+        let keyword = Name { text: format!(".{word}"), span: input.here().start..rest.here().end };
+        return Ok((rest.skip_to(&[";"]), Statement::Unsupported { keyword }));
+    }
     if let Some(word) = input.word() {
         match word {
             "let" => return let_statement(input),
             "set" if input.behind().word().is_some() => return set_statement(input),
+            "declare" if input.behind().word() == Some("query_parameters") => return query_parameters(input),
             "declare" | "restrict" | "alias" | "pattern" if input.behind().word().is_some() => {
                 return unsupported_statement(input);
             }
@@ -175,11 +183,10 @@ fn source(input: Tokens<'_>) -> Parsed<'_, Expr> {
         Some("range") if input.behind().word().is_some() => operators::range(input),
         Some("union") if next_is_operand => operators::union_source(input),
         Some("datatable") => operators::datatable(input),
-        Some(word @ ("externaldata" | "search" | "find" | "graph" | "macro-expand" | "evaluate"))
-            if next_is_operand =>
-        {
-            operators::unsupported_source(input, word)
-        }
+        Some("externaldata" | "external_data") if next_is_operand => tabular::external_data(input),
+        Some("search") if next_is_operand => operators::search_source(input),
+        Some("find") if next_is_operand => operators::find_source(input),
+        Some(word @ ("macro-expand" | "evaluate")) if next_is_operand => operators::unsupported_source(input, word),
         _ => expr::expression(input),
     }
 }
@@ -195,6 +202,14 @@ fn let_statement(input: Tokens<'_>) -> Parsed<'_, Statement> {
 fn set_statement(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let rest = input.skip_to(&[";"]);
     Ok((rest, Statement::Set { span: input.here().start..rest.previous_end() }))
+}
+
+/// `declare query_parameters(name: type = default, ...)`
+fn query_parameters(input: Tokens<'_>) -> Parsed<'_, Statement> {
+    let list = nom::multi::separated_list0(punct(","), operators::parameter);
+    let (rest, parameters) =
+        tokens::required(tokens::nested(punct("("), list, punct(")")), input.behind().behind())?;
+    Ok((rest, Statement::QueryParameters(parameters)))
 }
 
 fn unsupported_statement(input: Tokens<'_>) -> Parsed<'_, Statement> {

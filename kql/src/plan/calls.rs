@@ -113,7 +113,9 @@ impl Binder<'_> {
 
     /// A function of the table in [`functions`].
     fn table_function(&self, name: &Name, arguments: &[Argument], expression: &Ast, scope: &Scope) -> Bound<Typed> {
-        let Some(function) = functions::find(&name.text) else { return Err(unknown_function(name, scope)) };
+        let Some(function) = functions::find(&name.text) else {
+            return self.known_only(name, arguments, expression, scope);
+        };
         if let Some(named) = arguments.iter().find_map(|argument| argument.name.as_ref()) {
             return Err(Diagnostic::new(
                 codes::ARGUMENTS,
@@ -301,6 +303,9 @@ impl Binder<'_> {
             Either::Table(table) => {
                 let limited = Table { frame: table.frame.clone().limit(1), ..table };
                 let (values, kql_type) = self.first_column(limited, &argument.span)?;
+                if self.checking {
+                    return Ok(super::unexecuted::placeholder(kql_type));
+                }
                 Ok(values
                     .into_iter()
                     .next()
@@ -315,6 +320,9 @@ impl Binder<'_> {
             return Err(Diagnostic::new(codes::VALUE, span.clone(), "the subquery has no column"));
         };
         let kql_type = first.kql_type;
+        if self.checking {
+            return Ok((Vec::new(), kql_type));
+        }
         let frame =
             table.frame.clone().select([first.expression().alias("value")]).collect().map_err(plan_error(span))?;
         let series = frame.columns()[0].as_materialized_series().rechunk();
@@ -422,7 +430,7 @@ pub(super) fn wrong_count(name: &Name, least: usize, most: usize, given: usize) 
     )
 }
 
-fn unknown_function(name: &Name, scope: &Scope) -> Diagnostic {
+pub(super) fn unknown_function(name: &Name, scope: &Scope) -> Diagnostic {
     if functions::NOT_EXECUTED.contains(&name.text.as_str())
         || name.text.starts_with("series_")
         || name.text.starts_with("geo_")

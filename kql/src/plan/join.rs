@@ -237,7 +237,7 @@ fn joined(left: Table, right: Table, keys: &[Keys], kind: Kind, drop_right_keys:
             columns.push(ColumnInfo::new(name, column.kql_type));
         }
     }
-    Table { frame: frame.select(expressions), columns, weight, name: None }
+    Table { frame: frame.select(expressions), columns, weight, name: None, serialized: false }
 }
 
 /// A row without a partner has `""` in its string columns, null elsewhere.

@@ -39,6 +39,10 @@ pub(crate) struct Scope {
     rows: Option<Rc<Vec<ColumnInfo>>>,
     /// Set while the operands of `summarize` are bound.
     pub(crate) aggregates: Option<Rc<super::summarize::Collector>>,
+    /// Set inside `mv-apply` and `partition`: the column that tells the groups apart.
+    pub(crate) group: Option<Rc<str>>,
+    /// Set inside `search kind=case_sensitive`.
+    pub(crate) case_sensitive_terms: bool,
 }
 
 impl Drop for Link {
@@ -66,7 +70,17 @@ impl Scope {
     }
 
     pub(crate) fn without_rows(&self) -> Scope {
-        Scope { rows: None, aggregates: None, ..self.clone() }
+        Scope { rows: None, aggregates: None, group: None, ..self.clone() }
+    }
+
+    /// The scope of operators that work on each group on its own.
+    pub(crate) fn with_group(&self, column: &str) -> Scope {
+        Scope { group: Some(Rc::from(column)), ..self.without_rows() }
+    }
+
+    /// Only while checking: whether data may add columns that no one knows yet.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open_column().is_some()
     }
 
     pub(crate) fn has_rows(&self) -> bool {
@@ -79,6 +93,11 @@ impl Scope {
 
     pub(crate) fn column(&self, name: &str) -> Option<&ColumnInfo> {
         self.columns().iter().find(|column| column.name == name)
+    }
+
+    /// Only while checking: the column that stands for names which nothing else explains.
+    pub(crate) fn open_column(&self) -> Option<&ColumnInfo> {
+        self.columns().iter().find(|column| column.is_open())
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Binding> {
@@ -152,7 +171,7 @@ impl Binder<'_> {
             match statement {
                 Statement::Let { name, value } => scope = self.bind_let(name, value, &scope)?,
                 Statement::Expression(expression) => result = Some(self.either(expression, &scope)?),
-                Statement::Set { .. } | Statement::Unsupported { .. } => {}
+                Statement::Set { .. } | Statement::QueryParameters(_) | Statement::Unsupported { .. } => {}
             }
         }
         result.ok_or_else(|| Diagnostic::new(codes::SYNTAX, span.clone(), "the function has no result"))

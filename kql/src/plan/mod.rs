@@ -4,16 +4,29 @@
 
 mod calls;
 mod compare;
+mod evaluate;
 mod expand;
+mod external;
+mod grouped;
+mod hosted;
 mod join;
 mod lets;
 mod names;
 mod operators;
 mod parse;
+mod parse_kv;
+mod pivot;
 mod scalar;
+mod scan;
+mod search;
+mod series;
 mod sources;
 mod summarize;
+mod top;
+mod tuples;
 mod union;
+mod unexecuted;
+mod windows;
 
 use std::{
     cell::{Cell as Counter, RefCell},
@@ -47,11 +60,26 @@ pub(crate) struct ColumnInfo {
     /// Set while the frame still holds the column as it was scanned; its physical form is then
     /// computed where it is used, so that filters reach the Parquet statistics.
     pub(crate) scanned: Option<DataType>,
+    /// Only while checking: data will decide the type (`bag_unpack`, `pivot`).
+    pub(crate) unknown: bool,
 }
+
+/// Only while checking: stands for the columns that data will add. No query can write this name.
+pub(crate) const OPEN: &str = "\0open";
+
 
 impl ColumnInfo {
     pub(crate) fn new(name: impl Into<String>, kql_type: KqlType) -> Self {
-        Self { name: name.into(), kql_type, scanned: None }
+        Self { name: name.into(), kql_type, scanned: None, unknown: false }
+    }
+
+    /// Columns that only data will tell; see [`OPEN`].
+    pub(crate) fn open() -> Self {
+        Self { unknown: true, ..Self::new(OPEN, KqlType::Dynamic) }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.name.starts_with(OPEN)
     }
 
     /// The column in the engine's physical form.
@@ -72,6 +100,8 @@ pub(crate) struct Table {
     pub(crate) weight: usize,
     /// What `union withsource=` calls it.
     pub(crate) name: Option<String>,
+    /// Its rows have an order that window functions may use.
+    pub(crate) serialized: bool,
 }
 
 impl Table {
@@ -86,13 +116,18 @@ impl Table {
         }
         let expressions: Vec<Expr> =
             self.columns.iter().map(|column| column.expression().alias(column.name.as_str())).collect();
-        let columns = self.columns.iter().map(|column| ColumnInfo::new(&column.name, column.kql_type)).collect();
+        let columns = self.columns.iter().map(|column| ColumnInfo { scanned: None, ..column.clone() }).collect();
         Table { frame: self.frame.select(expressions), columns, ..self }
     }
 
     /// A table on top of this one's plan.
     pub(crate) fn with(&self, frame: LazyFrame, columns: Vec<ColumnInfo>) -> Table {
-        Table { frame, columns, weight: self.weight + 1, name: None }
+        Table { frame, columns, weight: self.weight + 1, name: None, serialized: false }
+    }
+
+    /// A table whose frame is known already.
+    pub(crate) fn new(frame: LazyFrame, columns: Vec<ColumnInfo>) -> Table {
+        Table { frame, columns, weight: 1, name: None, serialized: false }
     }
 }
 
@@ -161,6 +196,8 @@ pub(crate) struct Binder<'a> {
     /// Ticks; one moment for the whole query.
     pub(crate) now: i64,
     pub(crate) piped: Option<LazyFrame>,
+    /// Names and types only: nothing is read, and what cannot run may still bind.
+    pub(crate) checking: bool,
     render: RefCell<Option<Render>>,
     work: Counter<usize>,
     calls: Counter<usize>,
@@ -173,11 +210,17 @@ impl<'a> Binder<'a> {
             catalog,
             now,
             piped,
+            checking: false,
             render: RefCell::default(),
             work: Counter::new(0),
             calls: Counter::new(0),
             known_tables: RefCell::default(),
         }
+    }
+
+    /// A binder that only checks.
+    pub(crate) fn checker(catalog: &'a dyn Catalog, now: i64, piped: Option<LazyFrame>) -> Self {
+        Self { checking: true, ..Self::new(catalog, now, piped) }
     }
 
     /// Plans the statements; the last expression is the result.
@@ -189,6 +232,8 @@ impl<'a> Binder<'a> {
                 Statement::Let { name, value } => scope = self.bind_let(name, value, &scope)?,
                 Statement::Expression(expression) => result = Some(self.result_table(expression, &scope)?),
                 Statement::Set { .. } => {}
+                Statement::QueryParameters(parameters) => scope = self.query_parameters(parameters, &scope)?,
+                Statement::Unsupported { keyword } if self.checking && !keyword.text.starts_with('.') => {}
                 Statement::Unsupported { keyword } => {
                     return Err(not_executed(keyword.span.clone(), format!("statement `{}`", keyword.text)));
                 }
@@ -203,6 +248,22 @@ impl<'a> Binder<'a> {
             )
         })?;
         Ok((table, self.render.borrow_mut().take()))
+    }
+
+    /// Binds the statements; the columns of the last expression, if it gives rows.
+    pub(crate) fn bound_only(&self, query: &Query) -> Bound<Option<Table>> {
+        let has_result = query.statements.iter().any(|statement| matches!(statement, Statement::Expression(_)));
+        if !has_result && !query.statements.is_empty() {
+            // A library of `let`s is a query without a result.
+            let mut scope = Scope::default();
+            for statement in &query.statements {
+                if let Statement::Let { name, value } = statement {
+                    scope = self.bind_let(name, value, &scope)?;
+                }
+            }
+            return Ok(None);
+        }
+        self.query(query).map(|(table, _)| Some(table))
     }
 
     fn result_table(&self, expression: &Ast, scope: &Scope) -> Bound<Table> {
@@ -234,11 +295,33 @@ impl<'a> Binder<'a> {
             ExprKind::Range { column, from, to, step } => self.range(column, from, to, step, scope)?,
             ExprKind::Print(values) => self.print(values, scope)?,
             ExprKind::Union(union) => self.union(None, union, &expression.span, scope)?,
+            ExprKind::ExternalData { columns, uris, properties } => {
+                self.external_data(columns, uris, properties, expression, scope)?
+            }
+            ExprKind::Search(search) => self.search(None, search, &expression.span, scope)?,
+            ExprKind::Find(find) => self.find(find, &expression.span, scope)?,
             ExprKind::UnsupportedSource(word) => {
                 return Err(not_executed(expression.span.clone(), format!("operator `{word}`")));
             }
             ExprKind::Name(name) => return self.name(name, &expression.span, scope),
-            ExprKind::Call { name, arguments } => return self.call_either(name, arguments, expression, scope),
+            ExprKind::Call { name, arguments } if name.text == "table" => self.named_table(name, arguments, scope)?,
+            ExprKind::Call { name, arguments } => {
+                if scope.find(&name.text).is_none()
+                    && let Some(table) = self.hosted_call(name, arguments, scope)?
+                {
+                    return Ok(Either::Table(table));
+                }
+                return self.call_either(name, arguments, expression, scope);
+            }
+            ExprKind::Made(name) => match scope.column(name) {
+                Some(column) => return Ok(Either::Scalar(Typed::column(column))),
+                None => return Err(self.unknown_column(name, &expression.span, scope)),
+            },
+            ExprKind::Term { column, value } => {
+                return self.term(column.as_ref(), value, &expression.span, scope).map(Either::Scalar);
+            }
+            ExprKind::Method { .. } => self.remote_table(expression)?,
+            ExprKind::Member { base, .. } if is_remote(base) => self.remote_table(expression)?,
             ExprKind::Wildcard(pattern) => {
                 let message = format!("`{pattern}` matches several tables and stands only in `union`");
                 return Err(Diagnostic::new(codes::VALUE, expression.span.clone(), message));
@@ -260,26 +343,35 @@ impl<'a> Binder<'a> {
                 name: table.name.clone().or_else(|| Some(name.to_string())),
                 ..table.clone()
             })),
-            Some(Binding::Function(_)) => Err(Diagnostic::new(
-                codes::SYNTAX,
-                span.clone(),
-                format!("`{name}` is a function: call it as `{name}()`"),
-            )),
-            None if scope.has_rows() => match self.catalog_table(name, span)? {
-                Some(table) => Ok(Either::Table(table)),
-                None => Err(self.unknown_column(name, span, scope)),
-            },
-            None => {
-                self.catalog_table(name, span)?.map(Either::Table).ok_or_else(|| self.unknown_table(name, span, scope))
+            // A function whose parameters all have defaults needs no brackets.
+            Some(Binding::Function(function)) => {
+                let function = function.clone();
+                self.call_function(&function, None, &[], span, scope)
             }
+            None => match (self.catalog_table(name, span)?, scope.open_column()) {
+                (Some(table), _) => Ok(Either::Table(table)),
+                (None, Some(column)) => Ok(Either::Scalar(Typed::column(column))),
+                (None, None) if scope.has_rows() => Err(self.unknown_column(name, span, scope)),
+                (None, None) => Err(self.unknown_table(name, span, scope)),
+            },
         }
     }
 
     fn pipeline(&self, source: &Ast, operators: &[crate::ast::Operator], scope: &Scope) -> Bound<Table> {
         // Inside a row (`in ((T | ...))`) the source is a table, never a column of that row.
         let outer = scope.without_rows();
-        let mut table = self.table(source, &outer)?;
-        let mut scope = outer;
+        let table = self.table(source, &outer)?;
+        self.piped_through(table, operators, &outer)
+    }
+
+    /// Applies operators one after the other.
+    pub(crate) fn piped_through(
+        &self,
+        mut table: Table,
+        operators: &[crate::ast::Operator],
+        scope: &Scope,
+    ) -> Bound<Table> {
+        let mut scope = scope.clone();
         for operator in operators {
             self.spend(1, &operator.span)?;
             if let crate::ast::OperatorKind::As(name) = &operator.kind {
@@ -287,7 +379,7 @@ impl<'a> Binder<'a> {
                 scope = scope.with(&name.text, Binding::Table(table.clone()));
                 continue;
             }
-            table = self.operator(table, operator, &scope)?;
+            table = self.windowed(table, operator, &scope)?;
         }
         Ok(table)
     }
@@ -310,6 +402,30 @@ impl<'a> Binder<'a> {
         self.known_tables.borrow_mut().get_or_insert_with(|| Rc::new(self.catalog.table_names())).clone()
     }
 
+    /// `declare query_parameters`: the host's value of that name, else the default.
+    fn query_parameters(&self, parameters: &[crate::ast::Parameter], scope: &Scope) -> Bound<Scope> {
+        let mut scope = scope.clone();
+        for parameter in parameters {
+            let Some(kql_type) = parameter.scalar_type else {
+                let message = format!("the query parameter `{}` must be a scalar", parameter.name.text);
+                return Err(Diagnostic::new(codes::TYPE, parameter.name.span.clone(), message));
+            };
+            let given = self.catalog.scalar(&parameter.name.text);
+            let value = match (given, &parameter.default) {
+                (Some(literal), _) => Typed::constant(value::of_literal(&literal), literal.kql_type()),
+                (None, Some(default)) => self.scalar(default, &scope)?,
+                (None, None) if self.checking => Typed::computed(rows::literal(&value::Cell::Null, kql_type), kql_type),
+                (None, None) => {
+                    let message = format!("the query parameter `{}` has no value", parameter.name.text);
+                    return Err(Diagnostic::new(codes::ARGUMENTS, parameter.name.span.clone(), message)
+                        .with_hint("give it a default: name: type = value"));
+                }
+            };
+            scope = scope.with(&parameter.name.text, Binding::Scalar(value.converted(kql_type)));
+        }
+        Ok(scope)
+    }
+
     pub(crate) fn unknown_table(&self, name: &str, span: &Span, scope: &Scope) -> Diagnostic {
         let tables = self.table_names();
         let lets = scope.names();
@@ -324,6 +440,15 @@ impl<'a> Binder<'a> {
             scope.columns().iter().map(|column| column.name.as_str()).chain(lets.iter().map(String::as_str));
         Diagnostic::new(codes::UNKNOWN_COLUMN, span.clone(), format!("unknown column `{name}`"))
             .with_nearest(name, candidates)
+    }
+}
+
+/// `cluster(...)`, `database(...)` and their methods.
+fn is_remote(base: &Ast) -> bool {
+    match &base.kind {
+        ExprKind::Call { name, .. } => matches!(name.text.as_str(), "cluster" | "database" | "workspace" | "app"),
+        ExprKind::Method { .. } => true,
+        _ => false,
     }
 }
 

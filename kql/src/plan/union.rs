@@ -26,7 +26,11 @@ impl Binder<'_> {
             }
             match self.table(expression, &scope) {
                 Ok(table) => legs.push(table),
-                Err(diagnostic) if is_fuzzy && diagnostic.code == codes::UNKNOWN_TABLE => missing = Some(diagnostic),
+                Err(diagnostic)
+                    if is_fuzzy && matches!(diagnostic.code, codes::UNKNOWN_TABLE | codes::UNKNOWN_FUNCTION) =>
+                {
+                    missing = Some(diagnostic);
+                }
                 Err(diagnostic) => return Err(diagnostic),
             }
         }
@@ -36,53 +40,51 @@ impl Binder<'_> {
             );
         }
         let legs: Vec<Table> = legs.into_iter().map(Table::canonical).collect();
-        stacked(legs, is_inner, source_column.as_deref(), span)
+        self.stacked(legs, is_inner, source_column.as_deref(), span)
     }
 
-    fn wildcard_tables(&self, pattern: &str, span: &Span, legs: &mut Vec<Table>) -> Bound<()> {
-        let before = legs.len();
-        for name in self.table_names().iter().filter(|name| fits(pattern, true, name)) {
-            legs.extend(self.catalog_table(name, span)?);
-        }
-        if legs.len() == before {
-            return Err(Diagnostic::new(codes::UNKNOWN_TABLE, span.clone(), format!("no table matches `{pattern}`")));
-        }
-        Ok(())
-    }
-}
-
-fn text_of(parameters: &[OperatorParameter], names: &[&str]) -> Option<String> {
-    let parameter = parameters.iter().find(|parameter| names.contains(&parameter.name.text.as_str()))?;
-    match &parameter.value.kind {
-        ExprKind::Name(name) => Some(name.clone()),
-        ExprKind::Literal(Literal::String(text)) => Some(text.clone()),
-        ExprKind::Literal(Literal::Bool(Some(flag))) => Some(flag.to_string()),
-        _ => None,
-    }
-}
-
-fn stacked(legs: Vec<Table>, is_inner: bool, source_column: Option<&str>, span: &Span) -> Bound<Table> {
-    let mut columns: Vec<(String, KqlType)> = Vec::new();
+/// One table of all legs.
+    pub(super) fn stacked(&self, legs: Vec<Table>, is_inner: bool, source_column: Option<&str>, span: &Span) -> Bound<Table> {
+    // A name with several types becomes a column per type, beside each other.
+    let mut order: Vec<(String, Vec<KqlType>)> = Vec::new();
+    let mut places: PlHashMap<String, usize> = PlHashMap::new();
     for column in legs.iter().flat_map(|leg| &leg.columns) {
-        let key = (column.name.clone(), column.kql_type);
-        if !columns.contains(&key) {
-            columns.push(key);
+        let at = *places.entry(column.name.clone()).or_insert_with(|| {
+            order.push((column.name.clone(), Vec::new()));
+            order.len() - 1
+        });
+        if !order[at].1.contains(&column.kql_type) {
+            order[at].1.push(column.kql_type);
         }
     }
+    let clashing: PlHashSet<String> =
+        order.iter().filter(|(_, types)| types.len() > 1).map(|(name, _)| name.clone()).collect();
+    let mut columns: Vec<(String, KqlType)> = order
+        .into_iter()
+        .flat_map(|(name, types)| types.into_iter().map(move |kql_type| (name.clone(), kql_type)))
+        .collect();
     if is_inner {
         columns.retain(|(name, kql_type)| {
             legs.iter().all(|leg| leg.column(name).is_some_and(|column| column.kql_type == *kql_type))
         });
     }
-    // A name with several types becomes a column per type.
     let outputs: Vec<ColumnInfo> = columns
         .iter()
         .map(|(name, kql_type)| {
-            let clashes = columns.iter().filter(|(other, _)| other == name).count() > 1;
+            let clashes = clashing.contains(name);
             ColumnInfo::new(if clashes { format!("{name}_{kql_type}") } else { name.clone() }, *kql_type)
         })
         .collect();
     let weight = legs.iter().map(|leg| leg.weight).fold(1, usize::saturating_add);
+    if self.checking {
+        let mut columns: Vec<ColumnInfo> =
+            source_column.map(|name| ColumnInfo::new(name, KqlType::String)).into_iter().collect();
+        columns.extend(outputs.into_iter().map(|column| {
+            let unknown = legs.iter().any(|leg| leg.column(&column.name).is_some_and(|known| known.unknown));
+            ColumnInfo { unknown, ..column }
+        }));
+        return Ok(super::hosted::never_run(columns));
+    }
     let mut frames = Vec::new();
     for (at, leg) in legs.iter().enumerate() {
         let mut expressions: Vec<Expr> = columns
@@ -106,11 +108,34 @@ fn stacked(legs: Vec<Table>, is_inner: bool, source_column: Option<&str>, span: 
     if let Some(source) = source_column {
         all.insert(0, ColumnInfo::new(source, KqlType::String));
     }
-    Ok(Table { frame, columns: all, weight, name: None })
+    Ok(Table { frame, columns: all, weight, name: None, serialized: false })
+}
+
+
+    pub(super) fn wildcard_tables(&self, pattern: &str, span: &Span, legs: &mut Vec<Table>) -> Bound<()> {
+        let before = legs.len();
+        for name in self.table_names().iter().filter(|name| fits(pattern, true, name)) {
+            legs.extend(self.catalog_table(name, span)?);
+        }
+        if legs.len() == before {
+            return Err(Diagnostic::new(codes::UNKNOWN_TABLE, span.clone(), format!("no table matches `{pattern}`")));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn text_of(parameters: &[OperatorParameter], names: &[&str]) -> Option<String> {
+    let parameter = parameters.iter().find(|parameter| names.contains(&parameter.name.text.as_str()))?;
+    match &parameter.value.kind {
+        ExprKind::Name(name) => Some(name.clone()),
+        ExprKind::Literal(Literal::String(text)) => Some(text.clone()),
+        ExprKind::Literal(Literal::Bool(Some(flag))) => Some(flag.to_string()),
+        _ => None,
+    }
 }
 
 /// A selection of literals alone would forget how many rows there are.
-fn all_rows(leg: &Table, expressions: Vec<Expr>) -> LazyFrame {
+pub(super) fn all_rows(leg: &Table, expressions: Vec<Expr>) -> LazyFrame {
     leg.frame
         .clone()
         .with_columns(expressions.clone())
