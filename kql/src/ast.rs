@@ -372,6 +372,11 @@ pub enum ExprKind {
     Made(String),
     /// A source that is recognised but not executed (`macro-expand`)
     UnsupportedSource(String),
+    /// `a = b` where a condition is wanted: a slip for `==`
+    Assignment {
+        target: Box<Expr>,
+        value: Box<Expr>,
+    },
     /// A place where the parser gave up; a diagnostic has been reported
     Error,
 }

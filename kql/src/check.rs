@@ -37,9 +37,7 @@ pub fn check(query: &str, catalog: &dyn Catalog, options: &QueryOptions) -> Chec
     let now = now_ticks(options.now.unwrap_or_else(chrono::Utc::now));
     let binder = plan::Binder::checker(catalog, now, options.piped_input.clone());
     match binder.bound_only(&tree) {
-        Err(diagnostic) => {
-            Check { parsed: true, diagnostics: vec![diagnostic.located(query)], ..Check::default() }
-        }
+        Err(diagnostic) => Check { parsed: true, diagnostics: vec![diagnostic.located(query)], ..Check::default() },
         Ok(None) => Check { parsed: true, bound: true, ..Check::default() },
         Ok(Some(table)) => {
             let column = |column: &plan::ColumnInfo| CheckedColumn {

@@ -34,7 +34,8 @@ impl SchemaCatalog {
         let empty = serde_json::Map::new();
         let tables = document.get("tables").unwrap_or(&document).as_object().unwrap_or(&empty);
         for (name, table) in tables {
-            let columns = columns_of(table.get("columns").unwrap_or(table)).map_err(|problem| format!("{name}: {problem}"))?;
+            let columns =
+                columns_of(table.get("columns").unwrap_or(table)).map_err(|problem| format!("{name}: {problem}"))?;
             catalog.tables.insert(name.clone(), columns.into());
         }
         let functions = document.get("functions").and_then(Value::as_object).unwrap_or(&empty);
@@ -63,10 +64,9 @@ fn columns_of(value: &Value) -> Result<Vec<Column>, String> {
     };
     match value {
         Value::Object(entries) => entries.iter().map(|(name, kql_type)| column(name, kql_type)).collect(),
-        Value::Array(entries) => entries
-            .iter()
-            .map(|entry| column(entry[0].as_str().unwrap_or_default(), &entry[1]))
-            .collect(),
+        Value::Array(entries) => {
+            entries.iter().map(|entry| column(entry[0].as_str().unwrap_or_default(), &entry[1])).collect()
+        }
         _ => Err("columns are an object or an array".to_string()),
     }
 }

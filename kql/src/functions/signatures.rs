@@ -84,15 +84,61 @@ pub(crate) fn tuple(name: &str) -> Option<&'static [(&'static str, KqlType)]> {
 const TUPLES: &[(&str, &[(&str, KqlType)])] = &[
     ("series_decompose", &[("baseline", Dynamic), ("seasonal", Dynamic), ("trend", Dynamic), ("residual", Dynamic)]),
     ("series_decompose_anomalies", &[("ad_flag", Dynamic), ("ad_score", Dynamic), ("baseline", Dynamic)]),
-    ("series_decompose_forecast", &[("baseline", Dynamic), ("seasonal", Dynamic), ("trend", Dynamic), ("residual", Dynamic)]),
+    (
+        "series_decompose_forecast",
+        &[("baseline", Dynamic), ("seasonal", Dynamic), ("trend", Dynamic), ("residual", Dynamic)],
+    ),
     ("series_fft", &[("real", Dynamic), ("imag", Dynamic)]),
-    ("series_fit_2lines", &[("rsquare", Real), ("split_idx", Long), ("variance", Real), ("rvariance", Real), ("line_fit", Dynamic), ("right_rsquare", Real), ("right_slope", Real), ("right_interception", Real), ("right_variance", Real), ("right_rvariance", Real), ("left_rsquare", Real), ("left_slope", Real), ("left_interception", Real), ("left_variance", Real), ("left_rvariance", Real)]),
-    ("series_fit_line", &[("rsquare", Real), ("slope", Real), ("variance", Real), ("rvariance", Real), ("interception", Real), ("line_fit", Dynamic)]),
-    ("series_fit_poly", &[("rsquare", Real), ("coefficients", Dynamic), ("variance", Real), ("rvariance", Real), ("poly_fit", Dynamic)]),
+    (
+        "series_fit_2lines",
+        &[
+            ("rsquare", Real),
+            ("split_idx", Long),
+            ("variance", Real),
+            ("rvariance", Real),
+            ("line_fit", Dynamic),
+            ("right_rsquare", Real),
+            ("right_slope", Real),
+            ("right_interception", Real),
+            ("right_variance", Real),
+            ("right_rvariance", Real),
+            ("left_rsquare", Real),
+            ("left_slope", Real),
+            ("left_interception", Real),
+            ("left_variance", Real),
+            ("left_rvariance", Real),
+        ],
+    ),
+    (
+        "series_fit_line",
+        &[
+            ("rsquare", Real),
+            ("slope", Real),
+            ("variance", Real),
+            ("rvariance", Real),
+            ("interception", Real),
+            ("line_fit", Dynamic),
+        ],
+    ),
+    (
+        "series_fit_poly",
+        &[("rsquare", Real), ("coefficients", Dynamic), ("variance", Real), ("rvariance", Real), ("poly_fit", Dynamic)],
+    ),
     ("series_ifft", &[("real", Dynamic), ("imag", Dynamic)]),
     ("series_periods_detect", &[("periods", Dynamic), ("scores", Dynamic)]),
     ("series_periods_validate", &[("periods", Dynamic), ("scores", Dynamic)]),
-    ("series_stats", &[("min", Real), ("min_idx", Long), ("max", Real), ("max_idx", Long), ("avg", Real), ("stdev", Real), ("variance", Real)]),
+    (
+        "series_stats",
+        &[
+            ("min", Real),
+            ("min_idx", Long),
+            ("max", Real),
+            ("max_idx", Long),
+            ("avg", Real),
+            ("stdev", Real),
+            ("variance", Real),
+        ],
+    ),
 ];
 
 const FUNCTIONS: &[Signature] = &[

@@ -181,7 +181,7 @@ fn between<'t>(value: Expr, negated: bool, input: Tokens<'t>) -> Parsed<'t, Expr
     ))
 }
 
-fn sum(input: Tokens<'_>) -> Parsed<'_, Expr> {
+pub(super) fn sum(input: Tokens<'_>) -> Parsed<'_, Expr> {
     arithmetic(product, &[("+", BinaryOp::Add), ("-", BinaryOp::Subtract)], input)
 }
 
@@ -287,7 +287,7 @@ fn named(input: Tokens<'_>) -> Parsed<'_, ExprKind> {
     let word = input.word().unwrap_or("");
     let calls = input.behind().symbol() == Some("(");
     match word {
-        "true" | "false" | "null" if !calls => literals::constant_word(input),
+        "true" | "false" | "null" | "True" | "False" | "TRUE" | "FALSE" if !calls => literals::constant_word(input),
         "dynamic" if calls => literals::dynamic(input),
         "datatable" if input.behind().starts_operand() => {
             super::operators::datatable(input).map(|(rest, table)| (rest, table.kind))

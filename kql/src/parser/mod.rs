@@ -207,8 +207,7 @@ fn set_statement(input: Tokens<'_>) -> Parsed<'_, Statement> {
 /// `declare query_parameters(name: type = default, ...)`
 fn query_parameters(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let list = nom::multi::separated_list0(punct(","), operators::parameter);
-    let (rest, parameters) =
-        tokens::required(tokens::nested(punct("("), list, punct(")")), input.behind().behind())?;
+    let (rest, parameters) = tokens::required(tokens::nested(punct("("), list, punct(")")), input.behind().behind())?;
     Ok((rest, Statement::QueryParameters(parameters)))
 }
 

@@ -157,6 +157,15 @@ pub(super) fn comma_list<'t, T>(item: fn(Tokens<'t>) -> Parsed<'t, T>) -> impl F
 
 /// `name = value`, `(a, b) = value` or `value`
 pub(super) fn named_expression(input: Tokens<'_>) -> Parsed<'_, NamedExpr> {
+    named_by(expression, input)
+}
+
+/// As [`named_expression`], with arithmetic only.
+pub(super) fn named_sum(input: Tokens<'_>) -> Parsed<'_, NamedExpr> {
+    named_by(expr::sum, input)
+}
+
+fn named_by<'t>(value: fn(Tokens<'t>) -> Parsed<'t, Expr>, input: Tokens<'t>) -> Parsed<'t, NamedExpr> {
     let several = map(nested(punct("("), separated_list1(punct(","), name), punct(")")), |names| names);
     let single = map(name, |name| vec![name]);
     let mut named = opt(nom::sequence::terminated(alt((single, several)), punct("=")));
@@ -165,7 +174,7 @@ pub(super) fn named_expression(input: Tokens<'_>) -> Parsed<'_, NamedExpr> {
         // `(a + b) * c` begins like a list of names and is none.
         Err(_) => (input, None),
     };
-    let (rest, value) = expression(rest)?;
+    let (rest, value) = value(rest)?;
     Ok((rest, NamedExpr { names: names.unwrap_or_default(), value }))
 }
 
@@ -176,7 +185,9 @@ pub(super) fn named_expressions(input: Tokens<'_>) -> Parsed<'_, Vec<NamedExpr>>
 // ---- parameters -------------------------------------------------------------------------------
 
 /// `kind=inner hint.strategy=shuffle`: names from `allowed`, or hints.
-pub(super) fn parameters<'t>(allowed: &'static [&'static str]) -> impl FnMut(Tokens<'t>) -> Parsed<'t, Vec<OperatorParameter>> {
+pub(super) fn parameters<'t>(
+    allowed: &'static [&'static str],
+) -> impl FnMut(Tokens<'t>) -> Parsed<'t, Vec<OperatorParameter>> {
     move |input| many0(move |input| parameter_of(allowed, input)).parse(input)
 }
 
@@ -237,7 +248,13 @@ fn parameter_value(input: Tokens<'_>) -> Parsed<'_, Expr> {
 
 fn filter(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
     let (rest, _) = parameters(&[])(input)?;
-    map(expression, OperatorKind::Where).parse(rest)
+    let (rest, condition) = expression(rest)?;
+    let Ok((after, ())) = punct("=")(rest) else { return Ok((rest, OperatorKind::Where(condition))) };
+    // A slip that the binder explains better than the parser could.
+    let (rest, value) = required(expression, after)?;
+    let span = condition.span.start..value.span.end;
+    let kind = ExprKind::Assignment { target: Box::new(condition), value: Box::new(value) };
+    Ok((rest, OperatorKind::Where(Expr { kind, span })))
 }
 
 fn project(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
@@ -281,6 +298,12 @@ fn name_pattern(input: Tokens<'_>) -> Parsed<'_, NamePattern> {
         if rest.symbol() == Some("*") && (text.is_empty() || rest.touches_previous()) {
             wildcard = true;
             text.push('*');
+            rest = rest.behind();
+        } else if wildcard
+            && rest.touches_previous()
+            && let Some(TokenKind::Literal(Literal::Long(Some(digits)))) = rest.first().map(|token| &token.kind)
+        {
+            text.push_str(&digits.to_string());
             rest = rest.behind();
         } else if (text.is_empty() || (wildcard && rest.touches_previous()))
             && let Ok((after, part)) = name(rest)
@@ -520,11 +543,19 @@ pub(super) fn union_source(input: Tokens<'_>) -> Parsed<'_, Expr> {
 pub(super) fn datatable(input: Tokens<'_>) -> Parsed<'_, Expr> {
     let values = nested(
         punct("["),
-        nom::sequence::terminated(separated_list0(punct(","), expression), opt(punct(","))),
+        nom::sequence::terminated(separated_list0(punct(","), datatable_value), opt(punct(","))),
         punct("]"),
     );
     let (rest, (columns, values)) = required((declared_columns, values), input.behind())?;
     Ok((rest, Expr { kind: ExprKind::Datatable { columns, values }, span: input.here().start..rest.previous_end() }))
+}
+
+/// A value, or the hole that a comma too many leaves; the binder reports it.
+fn datatable_value(input: Tokens<'_>) -> Parsed<'_, Expr> {
+    if input.symbol() == Some(",") {
+        return Ok((input, Expr { kind: ExprKind::Error, span: input.here() }));
+    }
+    expression(input)
 }
 
 /// `(name: type, ...)`, perhaps with a comma behind the last.

@@ -12,8 +12,8 @@ use super::{
     Parsed,
     expr::{self, expression},
     operators::{
-        comma_list, expand_item, kql_type, name_pattern_list, named_expression, named_expressions, parameters, sort_key,
-        word_or_literal,
+        comma_list, expand_item, kql_type, name_pattern_list, named_expression, named_expressions, parameters,
+        sort_key, word_or_literal,
     },
     tokens::{Tokens, keyword, name, nested, punct, required, string},
 };
@@ -54,7 +54,8 @@ pub(super) fn make_series(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
     let (rest, parameters) = parameters(&["kind"])(input)?;
     let (rest, items) = comma_list(item)(rest)?;
     let (rest, ()) = keyword("on")(rest)?;
-    let (rest, axis) = named_expression(rest)?;
+    // An axis is no comparison: `in` behind it belongs to `in range(...)`.
+    let (rest, axis) = super::operators::named_sum(rest)?;
     let (rest, (from, to, step)) = match keyword("in")(rest) {
         Ok((rest, ())) => series_range(rest)?,
         Err(_) => {
@@ -189,8 +190,7 @@ pub(super) fn top_nested(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
             Err(_) => map(expression, Some).parse(input)?,
         };
         let (rest, ((), of)) = (keyword("of"), named_expression).parse(rest)?;
-        let (rest, others) =
-            opt(preceded((keyword("with"), keyword("others"), punct("=")), expression)).parse(rest)?;
+        let (rest, others) = opt(preceded((keyword("with"), keyword("others"), punct("=")), expression)).parse(rest)?;
         let (rest, ((), by)) = (keyword("by"), named_expression).parse(rest)?;
         let order = alt((value(false, keyword("asc")), value(true, keyword("desc"))));
         let (rest, descending) = opt(order).parse(rest)?;

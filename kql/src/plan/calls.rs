@@ -116,7 +116,7 @@ impl Binder<'_> {
         let Some(function) = functions::find(&name.text) else {
             return self.known_only(name, arguments, expression, scope);
         };
-        if let Some(named) = arguments.iter().find_map(|argument| argument.name.as_ref()) {
+        if let Some(named) = arguments.iter().find_map(|argument| argument.name.as_ref()).filter(|_| !self.checking) {
             return Err(Diagnostic::new(
                 codes::ARGUMENTS,
                 named.span.clone(),
@@ -335,6 +335,12 @@ impl Binder<'_> {
         let wanted = self.scalar(&arguments[0].value, scope)?;
         let column = wanted.constant.as_ref().and_then(|text| scope.column(text.text()));
         match column {
+            // The binder of the real engine goes by the type of the default.
+            Some(column) if self.checking => {
+                let default = self.scalar(&arguments[1].value, scope)?;
+                let same = default.kql_type == column.kql_type;
+                Ok(if same { Typed::column(column) } else { super::unexecuted::placeholder(default.kql_type) })
+            }
             Some(column) => Ok(Typed::column(column)),
             None => self.scalar(&arguments[1].value, scope),
         }
@@ -428,6 +434,14 @@ pub(super) fn wrong_count(name: &Name, least: usize, most: usize, given: usize) 
         name.span.clone(),
         format!("`{}` takes {wanted} argument(s), {given} given", name.text),
     )
+}
+
+/// Whether no implementation, special rule or signature has this name.
+pub(super) fn is_unknown(name: &str) -> bool {
+    functions::find(name).is_none()
+        && !SPECIAL.contains(&name)
+        && functions::signatures::function(name).is_none()
+        && functions::signatures::aggregate(name).is_none()
 }
 
 pub(super) fn unknown_function(name: &Name, scope: &Scope) -> Diagnostic {

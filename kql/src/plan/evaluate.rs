@@ -5,10 +5,7 @@ use polars::prelude::*;
 use serde_json::Value as Json;
 
 use super::{
-    Binder, Bound, ColumnInfo, Table, Typed, calls,
-    hosted::never_run,
-    lets::Scope,
-    not_executed, plan_error,
+    Binder, Bound, ColumnInfo, Table, Typed, calls, hosted::never_run, lets::Scope, not_executed, plan_error,
     windows::whole,
 };
 use crate::{
@@ -257,9 +254,11 @@ impl Binder<'_> {
                 keep_unmatched = self.constant(&option.value, scope)?.boolean() == Some(true);
             }
         }
-        let extra: Vec<&Argument> = positional[3..].iter().copied().filter(|argument| {
-            !matches!(argument.value.kind, ExprKind::Literal(_))
-        }).collect();
+        let extra: Vec<&Argument> = positional[3..]
+            .iter()
+            .copied()
+            .filter(|argument| !matches!(argument.value.kind, ExprKind::Literal(_)))
+            .collect();
         if let Some(ExprKind::Literal(crate::ast::Literal::Bool(Some(flag)))) =
             positional[3..].iter().map(|argument| &argument.value.kind).next_back()
         {
@@ -333,7 +332,8 @@ impl Binder<'_> {
             ("DataType", KqlType::String),
             ("ColumnType", KqlType::String),
         ];
-        let columns: Vec<ColumnInfo> = wanted.iter().map(|(name, kql_type)| ColumnInfo::new(*name, *kql_type)).collect();
+        let columns: Vec<ColumnInfo> =
+            wanted.iter().map(|(name, kql_type)| ColumnInfo::new(*name, *kql_type)).collect();
         if self.checking {
             return Ok(never_run(columns));
         }
@@ -342,10 +342,18 @@ impl Binder<'_> {
         }
         let run = move |frame: DataFrame| merged_schemas(&frame, keep_order);
         let schema: SchemaRef = std::sync::Arc::new(
-            columns.iter().map(|column| Field::new(column.name.as_str().into(), rows::physical(column.kql_type))).collect(),
+            columns
+                .iter()
+                .map(|column| Field::new(column.name.as_str().into(), rows::physical(column.kql_type)))
+                .collect(),
         );
         let declared = move |_: &Schema| -> PolarsResult<SchemaRef> { Ok(schema.clone()) };
-        let frame = table.frame.clone().map(run, OptFlags::empty(), Some(std::sync::Arc::new(declared)), Some("KQL schema_merge"));
+        let frame = table.frame.clone().map(
+            run,
+            OptFlags::empty(),
+            Some(std::sync::Arc::new(declared)),
+            Some("KQL schema_merge"),
+        );
         Ok(table.with(frame, columns))
     }
 }
@@ -354,7 +362,8 @@ impl Binder<'_> {
 /// in its own row, as the real plug-in reports it.
 fn merged_schemas(frame: &DataFrame, keep_order: bool) -> PolarsResult<DataFrame> {
     let text = |name: &str| -> PolarsResult<Series> { Ok(frame.column(name)?.as_materialized_series().rechunk()) };
-    let (names, ordinals, data, types) = (text("ColumnName")?, text("ColumnOrdinal")?, text("DataType")?, text("ColumnType")?);
+    let (names, ordinals, data, types) =
+        (text("ColumnName")?, text("ColumnOrdinal")?, text("DataType")?, text("ColumnType")?);
     let readers = [&names, &ordinals, &data, &types].map(rows::Reader::new);
     let [names, ordinals, data, types] = readers;
     let (names, ordinals, data, types) = (names?, ordinals?, data?, types?);
@@ -382,8 +391,14 @@ fn merged_schemas(frame: &DataFrame, keep_order: bool) -> PolarsResult<DataFrame
     } else {
         let last = merged.len();
         merged.sort_by_key(|(_, ordinal, ..)| if *ordinal < 0 { last as i64 } else { *ordinal });
-        let is_moved = |name: &str| (0..frame.height()).filter(|row| names.get(*row).text() == name)
-            .map(|row| ordinals.get(row).long()).collect::<PlHashSet<_>>().len() > 1;
+        let is_moved = |name: &str| {
+            (0..frame.height())
+                .filter(|row| names.get(*row).text() == name)
+                .map(|row| ordinals.get(row).long())
+                .collect::<PlHashSet<_>>()
+                .len()
+                > 1
+        };
         let (moved, steady): (Vec<_>, Vec<_>) = merged.into_iter().partition(|(name, ..)| is_moved(name));
         merged = steady.into_iter().chain(moved).collect();
         for (at, entry) in merged.iter_mut().enumerate() {
@@ -471,7 +486,11 @@ fn narrow(table: &Table, checking: bool) -> Bound<Table> {
         let places = || (0..frame.height()).flat_map(|row| (0..inputs.len()).map(move |column| (row, column)));
         let count = frame.height() * inputs.len();
         let numbers = rows::build("Row".into(), KqlType::Long, places().map(|(row, _)| Cell::Long(row as i64)));
-        let names = rows::build("Column".into(), KqlType::String, places().map(|(_, column)| inputs[column].name.as_str().into()));
+        let names = rows::build(
+            "Column".into(),
+            KqlType::String,
+            places().map(|(_, column)| inputs[column].name.as_str().into()),
+        );
         let values = rows::build(
             "Value".into(),
             KqlType::String,
@@ -482,7 +501,8 @@ fn narrow(table: &Table, checking: bool) -> Bound<Table> {
         );
         DataFrame::new(count, vec![numbers.into_column(), names.into_column(), values.into_column()])
     };
-    let frame = table.frame.clone().map(run, OptFlags::empty(), Some(std::sync::Arc::new(declared)), Some("KQL narrow"));
+    let frame =
+        table.frame.clone().map(run, OptFlags::empty(), Some(std::sync::Arc::new(declared)), Some("KQL narrow"));
     Ok(table.with(frame, outputs))
 }
 

@@ -37,7 +37,11 @@ impl Binder<'_> {
         let mut cells: Vec<Vec<Value>> = vec![Vec::new(); infos.len()];
         for (address, span) in addresses {
             let bytes = self.catalog.external_data(&address).map_err(|problem| {
-                Diagnostic::new(codes::UNREADABLE_TABLE, span.clone(), format!("`{}` cannot be read: {problem}", shown(&address)))
+                Diagnostic::new(
+                    codes::UNREADABLE_TABLE,
+                    span.clone(),
+                    format!("`{}` cannot be read: {problem}", shown(&address)),
+                )
             })?;
             let text = String::from_utf8_lossy(&bytes);
             let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -52,7 +56,11 @@ impl Binder<'_> {
                 "raw" => vec![vec![text.to_string()]],
                 "json" | "multijson" => {
                     json_records(text, &infos, &mut cells).map_err(|problem| {
-                        Diagnostic::new(codes::UNREADABLE_TABLE, span.clone(), format!("`{}`: {problem}", shown(&address)))
+                        Diagnostic::new(
+                            codes::UNREADABLE_TABLE,
+                            span.clone(),
+                            format!("`{}`: {problem}", shown(&address)),
+                        )
                     })?;
                     continue;
                 }

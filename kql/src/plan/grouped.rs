@@ -98,29 +98,23 @@ impl Binder<'_> {
 
     /// `mv-apply`: expands arrays, runs the subquery on the elements of each row, and puts the
     /// row's other columns beside what comes out.
-    pub(super) fn mv_apply(
-        &self,
-        table: Table,
-        apply: &MvApply,
-        operator: &Operator,
-        scope: &Scope,
-    ) -> Bound<Table> {
+    pub(super) fn mv_apply(&self, table: Table, apply: &MvApply, operator: &Operator, scope: &Scope) -> Bound<Table> {
         let left = table.canonical();
         let group = format!("{}{GROUP}", scope.group.as_deref().unwrap_or_default());
         let numbered = if self.checking { left.clone() } else { with_row_number(&left, &group) };
         let targets = expanded_names(&apply.items);
         let (expanded, parameters) = (numbered.clone(), &apply.parameters);
-        let expanded =
-            self.mv_expand(expanded, parameters, &apply.items, apply.limit.as_ref(), operator, scope)?;
+        let expanded = self.mv_expand(expanded, parameters, &apply.items, apply.limit.as_ref(), operator, scope)?;
         let expanded = Table { serialized: true, ..expanded };
         let result = self.piped_through(expanded, &apply.body, &scope.with_group(&group))?;
 
         let kept: Vec<&ColumnInfo> = left.columns.iter().filter(|column| !targets.contains(&column.name)).collect();
         let mut columns: Vec<ColumnInfo> =
             kept.iter().map(|column| result.column(&column.name).unwrap_or(column).clone()).collect();
-        let added = result.columns.iter().filter(|column| {
-            column.name != group && !kept.iter().any(|kept| kept.name == column.name)
-        });
+        let added = result
+            .columns
+            .iter()
+            .filter(|column| column.name != group && !kept.iter().any(|kept| kept.name == column.name));
         columns.extend(added.cloned());
         if self.checking {
             return Ok(never_run(columns));

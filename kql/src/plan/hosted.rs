@@ -15,8 +15,7 @@ impl Binder<'_> {
     /// Only while checking: a table by its declared columns. Nothing is opened.
     pub(super) fn declared_table(&self, name: &str) -> Option<Table> {
         let declared = self.catalog.schema(name)?;
-        let columns =
-            declared.iter().map(|column| ColumnInfo::new(column.name.as_str(), column.kql_type)).collect();
+        let columns = declared.iter().map(|column| ColumnInfo::new(column.name.as_str(), column.kql_type)).collect();
         Some(Table { name: Some(name.to_string()), ..never_run(columns) })
     }
 
@@ -124,4 +123,3 @@ fn literal_of(constant: &value::Value, kql_type: crate::ast::KqlType) -> Literal
         (null, _) => null,
     }
 }
-

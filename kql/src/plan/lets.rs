@@ -228,6 +228,9 @@ impl Binder<'_> {
                 let fits = bound.kql_type == wanted
                     || super::scalar::widens(bound.kql_type, wanted)
                     || bound.kql_type == crate::ast::KqlType::Dynamic;
+                if !fits && self.checking {
+                    return Ok(Binding::Scalar(super::unexecuted::placeholder(wanted)));
+                }
                 if !fits {
                     let message = format!(
                         "the argument `{}` must be a {wanted}, this is a {}",

@@ -24,8 +24,8 @@ mod sources;
 mod summarize;
 mod top;
 mod tuples;
-mod union;
 mod unexecuted;
+mod union;
 mod windows;
 
 use std::{
@@ -66,7 +66,6 @@ pub(crate) struct ColumnInfo {
 
 /// Only while checking: stands for the columns that data will add. No query can write this name.
 pub(crate) const OPEN: &str = "\0open";
-
 
 impl ColumnInfo {
     pub(crate) fn new(name: impl Into<String>, kql_type: KqlType) -> Self {
@@ -198,6 +197,8 @@ pub(crate) struct Binder<'a> {
     pub(crate) piped: Option<LazyFrame>,
     /// Names and types only: nothing is read, and what cannot run may still bind.
     pub(crate) checking: bool,
+    /// Legs of `union isfuzzy=true` that are being bound.
+    fuzzy: Counter<usize>,
     render: RefCell<Option<Render>>,
     work: Counter<usize>,
     calls: Counter<usize>,
@@ -211,6 +212,7 @@ impl<'a> Binder<'a> {
             now,
             piped,
             checking: false,
+            fuzzy: Counter::new(0),
             render: RefCell::default(),
             work: Counter::new(0),
             calls: Counter::new(0),
@@ -273,6 +275,11 @@ impl<'a> Binder<'a> {
         }
     }
 
+    /// Only while checking: a missing table inside a fuzzy union is one without known columns.
+    fn tolerates_missing(&self) -> bool {
+        self.checking && self.fuzzy.get() > 0
+    }
+
     /// Plans a tabular expression.
     pub(crate) fn table(&self, expression: &Ast, scope: &Scope) -> Bound<Table> {
         match self.either(expression, scope)? {
@@ -311,6 +318,13 @@ impl<'a> Binder<'a> {
                 {
                     return Ok(Either::Table(table));
                 }
+                if self.tolerates_missing()
+                    && !scope.has_rows()
+                    && scope.find(&name.text).is_none()
+                    && calls::is_unknown(&name.text)
+                {
+                    return Ok(Either::Table(hosted::never_run(vec![ColumnInfo::open()])));
+                }
                 return self.call_either(name, arguments, expression, scope);
             }
             ExprKind::Made(name) => match scope.column(name) {
@@ -319,6 +333,14 @@ impl<'a> Binder<'a> {
             },
             ExprKind::Term { column, value } => {
                 return self.term(column.as_ref(), value, &expression.span, scope).map(Either::Scalar);
+            }
+            ExprKind::Assignment { .. } => {
+                return Err(Diagnostic::new(
+                    codes::TYPE,
+                    expression.span.clone(),
+                    "a condition must be a bool, this assigns a value",
+                )
+                .with_hint("compare with `==`"));
             }
             ExprKind::Method { .. } => self.remote_table(expression)?,
             ExprKind::Member { base, .. } if is_remote(base) => self.remote_table(expression)?,
@@ -352,6 +374,9 @@ impl<'a> Binder<'a> {
                 (Some(table), _) => Ok(Either::Table(table)),
                 (None, Some(column)) => Ok(Either::Scalar(Typed::column(column))),
                 (None, None) if scope.has_rows() => Err(self.unknown_column(name, span, scope)),
+                (None, None) if self.tolerates_missing() => {
+                    Ok(Either::Table(hosted::never_run(vec![ColumnInfo::open()])))
+                }
                 (None, None) => Err(self.unknown_table(name, span, scope)),
             },
         }

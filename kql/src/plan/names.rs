@@ -64,14 +64,25 @@ const KEEPS_NAME: &[&str] = &[
     "erf",
     "erfc",
     "format_bytes",
-    "make_datetime",
-    "make_timespan",
     "column_ifexists",
     "columnifexists",
+    "take_anyif",
+    "binary_all_and",
+    "binary_all_or",
+    "binary_all_xor",
+    "passthrough",
+    "bitset_count_ones",
+    "series_fir",
+    "series_iir",
+    "series_outliers",
+    "series_fill_backward",
+    "series_fill_const",
+    "series_fill_forward",
+    "series_fill_linear",
 ];
 
 /// Functions whose result is called `function_argument`.
-const ADDS_NAME: &[&str] = &["strlen", "string_size"];
+const ADDS_NAME: &[&str] = &["strlen", "string_size", "percentile_tdigest", "dcount_hll"];
 
 /// Prefix of an aggregate's result where it is not the function's name.
 pub(crate) fn aggregate_prefix(name: &str) -> &str {
@@ -99,10 +110,21 @@ pub(crate) fn derived(expression: &Ast) -> Option<String> {
             let function = name.text.as_str();
             if KEEPS_NAME.contains(&function) {
                 first
+            } else if matches!(function, "make_datetime" | "make_timespan") {
+                first.filter(|_| arguments.len() == 1)
+            } else if function == "gettype" {
+                Some(format!("type_{}", first.unwrap_or_default()))
+            } else if function == "treepath" {
+                Some(format!("tree_{}", first.unwrap_or_default()))
+            } else if function == "repeat" {
+                Some(format!("repeat_{}", first.unwrap_or_default()))
+            } else if function == "ingestion_time" {
+                Some("$IngestionTime".to_string())
             } else if ADDS_NAME.contains(&function) {
                 Some(format!("{function}_{}", first.unwrap_or_default()))
             } else if super::summarize::is_aggregate(function)
                 && !matches!(function, "arg_max" | "arg_min" | "take_any" | "percentile" | "percentiles")
+                && !matches!(function, "take_anyif" | "argmax" | "argmin")
             {
                 Some(format!("{}_{}", aggregate_prefix(function), first.unwrap_or_default()))
             } else {

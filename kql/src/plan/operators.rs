@@ -83,12 +83,11 @@ impl Binder<'_> {
                 if !self.checking {
                     return Err(not_executed(operator.span.clone(), "operator `reduce`"));
                 }
-                let columns = [("Pattern", KqlType::String), ("Count", KqlType::Long), ("Representative", KqlType::String)];
+                let columns =
+                    [("Pattern", KqlType::String), ("Count", KqlType::Long), ("Representative", KqlType::String)];
                 Ok(super::hosted::never_run(columns.map(|(name, kql_type)| ColumnInfo::new(name, kql_type)).to_vec()))
             }
-            OperatorKind::Unsupported { .. } if self.checking => {
-                Ok(super::hosted::never_run(vec![ColumnInfo::open()]))
-            }
+            OperatorKind::Unsupported { .. } if self.checking => Ok(super::hosted::never_run(vec![ColumnInfo::open()])),
             OperatorKind::Unsupported { name } => {
                 Err(not_executed(name.span.clone(), format!("operator `{}`", name.text)))
             }

@@ -46,12 +46,14 @@ impl Binder<'_> {
         }
         if keys.is_empty() {
             let in_aggregate = aggregate.map_or(Vec::new(), |argument| names_in(&argument.value));
-            let rest = table.columns.iter().filter(|column| {
-                column.name != pivot && !in_aggregate.contains(&column.name) && !column.is_open()
-            });
+            let rest = table
+                .columns
+                .iter()
+                .filter(|column| column.name != pivot && !in_aggregate.contains(&column.name) && !column.is_open());
             keys = rest.map(|column| (column.name.clone(), column.kql_type)).collect();
         }
-        let key_columns: Vec<ColumnInfo> = keys.iter().map(|(name, kql_type)| ColumnInfo::new(name, *kql_type)).collect();
+        let key_columns: Vec<ColumnInfo> =
+            keys.iter().map(|(name, kql_type)| ColumnInfo::new(name, *kql_type)).collect();
         if self.checking {
             let mut columns = key_columns;
             match schema {

@@ -174,6 +174,9 @@ impl Binder<'_> {
                 "the pattern of `matches regex` must be a constant",
             ));
         };
+        if self.checking {
+            return Ok(super::unexecuted::placeholder(KqlType::Bool));
+        }
         let regex = functions::string::compile(constant.text())
             .map_err(|problem| Diagnostic::new(codes::VALUE, right.span.clone(), problem))?;
         Ok(Typed::apply(vec![text], KqlType::Bool, Arc::new(move |cells| regex.is_match(cells[0].text()).into())))
@@ -216,7 +219,7 @@ impl Binder<'_> {
             || number(value.kql_type) && number(item)
             || item == KqlType::Dynamic
             || value.kql_type == KqlType::Dynamic;
-        if fits {
+        if fits || self.checking {
             return Ok(());
         }
         let message = format!("`{}` cannot look for a {item} among values of type {}", op.symbol(), value.kql_type);

@@ -137,9 +137,22 @@ impl Binder<'_> {
             }
         }
         if found.is_empty() {
-            return Err(problem.unwrap_or_else(|| Diagnostic::new(codes::UNKNOWN_TABLE, span.clone(), "`find` has no table")));
+            return Err(
+                problem.unwrap_or_else(|| Diagnostic::new(codes::UNKNOWN_TABLE, span.clone(), "`find` has no table"))
+            );
         }
-        let united = self.stacked(found, false, Some(&origin), span)?;
+        let shared: Vec<String> = found[0]
+            .columns
+            .iter()
+            .map(|column| &column.name)
+            .filter(|name| found.iter().all(|table| table.column(name).is_some()))
+            .cloned()
+            .collect();
+        let mut united = self.stacked(found, false, Some(&origin), span)?;
+        if find.columns.is_empty() && !find.packed {
+            // Without `project`, the result has what all tables have.
+            united.columns.retain(|column| column.name == origin || shared.contains(&column.name));
+        }
         self.found_columns(united, find, &origin, span)
     }
 
@@ -149,7 +162,12 @@ impl Binder<'_> {
             return Err(not_executed(span.clone(), "`pack(*)` of `find`"));
         }
         if find.columns.is_empty() && !find.packed {
-            return Ok(table);
+            if self.checking {
+                return Ok(table);
+            }
+            return Err(
+                not_executed(span.clone(), "`find` without `project`").with_hint("name the columns: project a, b")
+            );
         }
         let mut names = Names::default();
         names.claim(origin);
@@ -206,4 +224,3 @@ fn predicate_of(text: &str, case_sensitive: bool) -> TextPredicate {
         hit.boolean() == Some(true)
     })
 }
-

@@ -6,11 +6,7 @@ use polars::prelude::*;
 use serde_json::Value as Json;
 
 use super::{
-    Binder, Bound, ColumnInfo, Table, Typed,
-    grouped::made,
-    hosted::never_run,
-    lets::Scope,
-    names, plan_error,
+    Binder, Bound, ColumnInfo, Table, Typed, grouped::made, hosted::never_run, lets::Scope, names, plan_error,
 };
 use crate::{
     ast::{Expr as Ast, ExprKind, KqlType, Literal, MakeSeries, Name, NamedExpr, Operator, OperatorKind},
@@ -76,10 +72,9 @@ impl Binder<'_> {
             .iter()
             .zip(&inputs[keys + 1..])
             .map(|(default, column)| match default {
-                Some(default) => default
-                    .constant
-                    .as_ref()
-                    .map_or(Json::Null, |value| conversion::to_json(value, default.kql_type)),
+                Some(default) => {
+                    default.constant.as_ref().map_or(Json::Null, |value| conversion::to_json(value, default.kql_type))
+                }
                 None if is_number(column.kql_type) => Json::from(0),
                 None => Json::Null,
             })
@@ -114,11 +109,7 @@ impl Binder<'_> {
     ) -> Bound<Table> {
         let span = &operator.span;
         let rule = axis.clone();
-        let bin = Typed::apply(
-            vec![axis_value],
-            KqlType::Long,
-            Arc::new(move |cells| rule.bin_of(&cells[0])),
-        );
+        let bin = Typed::apply(vec![axis_value], KqlType::Long, Arc::new(move |cells| rule.bin_of(&cells[0])));
         let mut columns = table.columns.clone();
         columns.push(ColumnInfo::new(BIN, KqlType::Long));
         let frame = table.frame.clone().with_columns([bin.expression.alias(BIN)]).filter(named(BIN).is_not_null());
@@ -126,8 +117,7 @@ impl Binder<'_> {
         let key = Name { text: BIN.to_string(), span: span.clone() };
         by.push(NamedExpr { names: vec![key], value: made(BIN, span) });
         let aggregates: Vec<NamedExpr> = series.items.iter().map(|item| item.value.clone()).collect();
-        let summarize =
-            Operator { kind: OperatorKind::Summarize { aggregates, by }, span: span.clone() };
+        let summarize = Operator { kind: OperatorKind::Summarize { aggregates, by }, span: span.clone() };
         self.operator(table.with(frame, columns), &summarize, scope)
     }
 
@@ -139,7 +129,8 @@ impl Binder<'_> {
             KqlType::Real | KqlType::Datetime | KqlType::Timespan => value.kql_type,
             KqlType::Dynamic if self.checking => KqlType::Long,
             other => {
-                let message = format!("the axis of `make-series` must be a number, datetime or timespan, this is a {other}");
+                let message =
+                    format!("the axis of `make-series` must be a number, datetime or timespan, this is a {other}");
                 return Err(Diagnostic::new(codes::TYPE, series.axis.value.span.clone(), message));
             }
         };
@@ -152,7 +143,8 @@ impl Binder<'_> {
         let step_type = if kql_type == KqlType::Datetime { KqlType::Timespan } else { kql_type };
         let step_at = &series.step.span;
         let step = constant(step.converted(step_type), step_at)?;
-        let wrong_step = || Diagnostic::new(codes::VALUE, step_at.clone(), "the step of `make-series` must be positive");
+        let wrong_step =
+            || Diagnostic::new(codes::VALUE, step_at.clone(), "the step of `make-series` must be positive");
         if !step.real().is_some_and(|step| step > 0.0) {
             return Err(wrong_step());
         }
@@ -298,9 +290,8 @@ impl Gather {
         let types = &self.inputs[self.keys + 1..];
         let mut order: PlHashMap<String, usize> = PlHashMap::new();
         let mut groups: Vec<(usize, Vec<Vec<Json>>)> = Vec::new();
-        let empty = || -> Vec<Vec<Json>> {
-            self.fills.iter().map(|fill| vec![fill.clone(); self.axis.count]).collect()
-        };
+        let empty =
+            || -> Vec<Vec<Json>> { self.fills.iter().map(|fill| vec![fill.clone(); self.axis.count]).collect() };
         for row in 0..frame.height() {
             let key: String = keys.iter().map(|reader| format!("{:?}\u{1}", reader.get(row))).collect();
             let at = *order.entry(key).or_insert_with(|| {

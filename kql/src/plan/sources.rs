@@ -39,12 +39,7 @@ impl Binder<'_> {
     }
 
     /// A frame that a tabular function of the host gave, with the types it declares.
-    pub(super) fn host_frame(
-        &self,
-        frame: LazyFrame,
-        declared: &[crate::Column],
-        span: &Span,
-    ) -> Bound<Table> {
+    pub(super) fn host_frame(&self, frame: LazyFrame, declared: &[crate::Column], span: &Span) -> Bound<Table> {
         let mut table = self.scanned(frame, None, span)?;
         for column in &mut table.columns {
             let tag = declared.iter().find(|declared| declared.name == column.name).map(|declared| declared.kql_type);

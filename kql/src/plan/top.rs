@@ -31,10 +31,13 @@ impl Binder<'_> {
         let mut result: Option<Table> = None;
         for level in levels {
             let key = name_of(&level.of).unwrap_or_else(|| "Column1".to_string());
-            let measure =
-                level.by.names.first().map_or_else(|| format!("aggregated_{key}"), |name| name.text.clone());
+            let measure = level.by.names.first().map_or_else(|| format!("aggregated_{key}"), |name| name.text.clone());
             if keys.contains(&key) {
-                return Err(Diagnostic::new(codes::DUPLICATE, level.of.value.span.clone(), format!("the column `{key}` is named twice")));
+                return Err(Diagnostic::new(
+                    codes::DUPLICATE,
+                    level.of.value.span.clone(),
+                    format!("the column `{key}` is named twice"),
+                ));
             }
             let extended = self.run(source, extend(&key, &level.of.value, span), span, scope)?;
             let mut by: Vec<NamedExpr> = keys.iter().map(|key| reference(key, span)).collect();
@@ -80,10 +83,8 @@ impl Binder<'_> {
         span: &Span,
         scope: &Scope,
     ) -> Bound<Table> {
-        let mut order: Vec<SortKey> = above
-            .iter()
-            .map(|key| SortKey { value: made(key, span), descending: false, nulls_first: true })
-            .collect();
+        let mut order: Vec<SortKey> =
+            above.iter().map(|key| SortKey { value: made(key, span), descending: false, nulls_first: true }).collect();
         let descending = level.descending;
         order.push(SortKey { value: made(measure, span), descending, nulls_first: !descending });
         let sorted = self.run(grouped, OperatorKind::Sort(order), span, scope)?;
@@ -178,9 +179,11 @@ impl Binder<'_> {
     /// `assert-schema`: refuses other columns or types.
     pub(super) fn assert_schema(&self, table: Table, wanted: &[(Name, KqlType)], operator: &Operator) -> Bound<Table> {
         let same = table.columns.len() == wanted.len()
-            && table.columns.iter().zip(wanted).all(|(column, (name, kql_type))| {
-                column.name == name.text && column.kql_type == *kql_type
-            });
+            && table
+                .columns
+                .iter()
+                .zip(wanted)
+                .all(|(column, (name, kql_type))| column.name == name.text && column.kql_type == *kql_type);
         if same {
             return Ok(table);
         }
@@ -236,4 +239,3 @@ fn inner_join(left: Table, right: Table, keys: &[String]) -> Table {
     columns.extend(right.columns.iter().filter(|column| !keys.contains(&column.name)).cloned());
     left.with(frame, columns)
 }
-

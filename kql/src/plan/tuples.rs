@@ -3,10 +3,18 @@
 //! Their implementation gives a dynamic array with one element per column; `project` and `extend`
 //! spread it. Elsewhere the first element is the value.
 
-use super::{Binder, Bound, Typed, lets::Scope, names::{self, Names}, unexecuted::placeholder};
+use super::{
+    Binder, Bound, Typed,
+    lets::Scope,
+    names::{self, Names},
+    unexecuted::placeholder,
+};
 use crate::{
     ast::{ExprKind, NamedExpr},
-    functions::{dynamic::{self, Step}, signatures},
+    functions::{
+        dynamic::{self, Step},
+        signatures,
+    },
 };
 
 impl Binder<'_> {
@@ -39,4 +47,3 @@ impl Binder<'_> {
         Ok(Some(columns))
     }
 }
-

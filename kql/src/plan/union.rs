@@ -24,7 +24,10 @@ impl Binder<'_> {
                 self.wildcard_tables(pattern, &expression.span, &mut legs)?;
                 continue;
             }
-            match self.table(expression, &scope) {
+            self.fuzzy.set(self.fuzzy.get() + usize::from(is_fuzzy));
+            let leg = self.table(expression, &scope);
+            self.fuzzy.set(self.fuzzy.get() - usize::from(is_fuzzy));
+            match leg {
                 Ok(table) => legs.push(table),
                 Err(diagnostic)
                     if is_fuzzy && matches!(diagnostic.code, codes::UNKNOWN_TABLE | codes::UNKNOWN_FUNCTION) =>
@@ -43,74 +46,79 @@ impl Binder<'_> {
         self.stacked(legs, is_inner, source_column.as_deref(), span)
     }
 
-/// One table of all legs.
-    pub(super) fn stacked(&self, legs: Vec<Table>, is_inner: bool, source_column: Option<&str>, span: &Span) -> Bound<Table> {
-    // A name with several types becomes a column per type, beside each other.
-    let mut order: Vec<(String, Vec<KqlType>)> = Vec::new();
-    let mut places: PlHashMap<String, usize> = PlHashMap::new();
-    for column in legs.iter().flat_map(|leg| &leg.columns) {
-        let at = *places.entry(column.name.clone()).or_insert_with(|| {
-            order.push((column.name.clone(), Vec::new()));
-            order.len() - 1
-        });
-        if !order[at].1.contains(&column.kql_type) {
-            order[at].1.push(column.kql_type);
+    /// One table of all legs.
+    pub(super) fn stacked(
+        &self,
+        legs: Vec<Table>,
+        is_inner: bool,
+        source_column: Option<&str>,
+        span: &Span,
+    ) -> Bound<Table> {
+        // A name with several types becomes a column per type, beside each other.
+        let mut order: Vec<(String, Vec<KqlType>)> = Vec::new();
+        let mut places: PlHashMap<String, usize> = PlHashMap::new();
+        for column in legs.iter().flat_map(|leg| &leg.columns) {
+            let at = *places.entry(column.name.clone()).or_insert_with(|| {
+                order.push((column.name.clone(), Vec::new()));
+                order.len() - 1
+            });
+            if !order[at].1.contains(&column.kql_type) {
+                order[at].1.push(column.kql_type);
+            }
         }
-    }
-    let clashing: PlHashSet<String> =
-        order.iter().filter(|(_, types)| types.len() > 1).map(|(name, _)| name.clone()).collect();
-    let mut columns: Vec<(String, KqlType)> = order
-        .into_iter()
-        .flat_map(|(name, types)| types.into_iter().map(move |kql_type| (name.clone(), kql_type)))
-        .collect();
-    if is_inner {
-        columns.retain(|(name, kql_type)| {
-            legs.iter().all(|leg| leg.column(name).is_some_and(|column| column.kql_type == *kql_type))
-        });
-    }
-    let outputs: Vec<ColumnInfo> = columns
-        .iter()
-        .map(|(name, kql_type)| {
-            let clashes = clashing.contains(name);
-            ColumnInfo::new(if clashes { format!("{name}_{kql_type}") } else { name.clone() }, *kql_type)
-        })
-        .collect();
-    let weight = legs.iter().map(|leg| leg.weight).fold(1, usize::saturating_add);
-    if self.checking {
-        let mut columns: Vec<ColumnInfo> =
-            source_column.map(|name| ColumnInfo::new(name, KqlType::String)).into_iter().collect();
-        columns.extend(outputs.into_iter().map(|column| {
-            let unknown = legs.iter().any(|leg| leg.column(&column.name).is_some_and(|known| known.unknown));
-            ColumnInfo { unknown, ..column }
-        }));
-        return Ok(super::hosted::never_run(columns));
-    }
-    let mut frames = Vec::new();
-    for (at, leg) in legs.iter().enumerate() {
-        let mut expressions: Vec<Expr> = columns
+        let clashing: PlHashSet<String> =
+            order.iter().filter(|(_, types)| types.len() > 1).map(|(name, _)| name.clone()).collect();
+        let mut columns: Vec<(String, KqlType)> = order
+            .into_iter()
+            .flat_map(|(name, types)| types.into_iter().map(move |kql_type| (name.clone(), kql_type)))
+            .collect();
+        if is_inner {
+            columns.retain(|(name, kql_type)| {
+                legs.iter().all(|leg| leg.column(name).is_some_and(|column| column.kql_type == *kql_type))
+            });
+        }
+        let outputs: Vec<ColumnInfo> = columns
             .iter()
-            .zip(&outputs)
-            .map(|((name, kql_type), output)| {
-                let present = leg.column(name).filter(|column| column.kql_type == *kql_type);
-                let value = present
-                    .map_or_else(|| rows::literal(&value::null_of(*kql_type), *kql_type), ColumnInfo::expression);
-                value.alias(output.name.as_str())
+            .map(|(name, kql_type)| {
+                let clashes = clashing.contains(name);
+                ColumnInfo::new(if clashes { format!("{name}_{kql_type}") } else { name.clone() }, *kql_type)
             })
             .collect();
-        if let Some(source) = source_column {
-            let name = leg.name.clone().unwrap_or_else(|| format!("union_arg{at}"));
-            expressions.insert(0, lit(name).alias(source));
+        let weight = legs.iter().map(|leg| leg.weight).fold(1, usize::saturating_add);
+        if self.checking {
+            let mut columns: Vec<ColumnInfo> =
+                source_column.map(|name| ColumnInfo::new(name, KqlType::String)).into_iter().collect();
+            columns.extend(outputs.into_iter().map(|column| {
+                let unknown = legs.iter().any(|leg| leg.column(&column.name).is_some_and(|known| known.unknown));
+                ColumnInfo { unknown, ..column }
+            }));
+            return Ok(super::hosted::never_run(columns));
         }
-        frames.push(all_rows(leg, expressions));
+        let mut frames = Vec::new();
+        for (at, leg) in legs.iter().enumerate() {
+            let mut expressions: Vec<Expr> = columns
+                .iter()
+                .zip(&outputs)
+                .map(|((name, kql_type), output)| {
+                    let present = leg.column(name).filter(|column| column.kql_type == *kql_type);
+                    let value = present
+                        .map_or_else(|| rows::literal(&value::null_of(*kql_type), *kql_type), ColumnInfo::expression);
+                    value.alias(output.name.as_str())
+                })
+                .collect();
+            if let Some(source) = source_column {
+                let name = leg.name.clone().unwrap_or_else(|| format!("union_arg{at}"));
+                expressions.insert(0, lit(name).alias(source));
+            }
+            frames.push(all_rows(leg, expressions));
+        }
+        let frame = concat(frames, UnionArgs::default()).map_err(plan_error(span))?;
+        let mut all = outputs;
+        if let Some(source) = source_column {
+            all.insert(0, ColumnInfo::new(source, KqlType::String));
+        }
+        Ok(Table { frame, columns: all, weight, name: None, serialized: false })
     }
-    let frame = concat(frames, UnionArgs::default()).map_err(plan_error(span))?;
-    let mut all = outputs;
-    if let Some(source) = source_column {
-        all.insert(0, ColumnInfo::new(source, KqlType::String));
-    }
-    Ok(Table { frame, columns: all, weight, name: None, serialized: false })
-}
-
 
     pub(super) fn wildcard_tables(&self, pattern: &str, span: &Span, legs: &mut Vec<Table>) -> Bound<()> {
         let before = legs.len();

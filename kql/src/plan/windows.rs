@@ -14,16 +14,8 @@ use crate::{
     value::{self, Cell, Value},
 };
 
-const WINDOWS: &[&str] = &[
-    "prev",
-    "next",
-    "row_number",
-    "row_cumsum",
-    "row_rank",
-    "row_rank_dense",
-    "row_rank_min",
-    "row_window_session",
-];
+const WINDOWS: &[&str] =
+    &["prev", "next", "row_number", "row_cumsum", "row_rank", "row_rank_dense", "row_rank_min", "row_window_session"];
 
 /// Columns that hold window results until the operator has used them.
 const MADE: &str = "\0window";
@@ -183,17 +175,22 @@ fn window(name: &Name, arguments: &[Argument], values: &[Typed], span: &Span) ->
             let start = match values.first().map(|value| (&value.constant, value.kql_type)) {
                 None => 1,
                 Some((Some(Cell::Long(start)), _)) => *start,
-                Some(_) => return Err(Diagnostic::new(codes::VALUE, span.clone(), "`row_number` starts at a constant")),
+                Some(_) => {
+                    return Err(Diagnostic::new(codes::VALUE, span.clone(), "`row_number` starts at a constant"));
+                }
             };
-            Ok(Window { kql_type: KqlType::Long, compute: Box::new(move |readers, starts, height| {
-                let mut number = start;
-                (0..height)
-                    .map(|row| {
-                        number = if starts[row] || restarts(readers.get(1), row) { start } else { number + 1 };
-                        number.into()
-                    })
-                    .collect()
-            }) })
+            Ok(Window {
+                kql_type: KqlType::Long,
+                compute: Box::new(move |readers, starts, height| {
+                    let mut number = start;
+                    (0..height)
+                        .map(|row| {
+                            number = if starts[row] || restarts(readers.get(1), row) { start } else { number + 1 };
+                            number.into()
+                        })
+                        .collect()
+                }),
+            })
         }
         "row_cumsum" => {
             flag_at(1)?;
@@ -206,7 +203,10 @@ fn window(name: &Name, arguments: &[Argument], values: &[Typed], span: &Span) ->
                     return Err(Diagnostic::new(codes::TYPE, arguments[0].value.span.clone(), message));
                 }
             };
-            Ok(Window { kql_type, compute: Box::new(move |readers, starts, height| sums(readers, starts, height, kql_type)) })
+            Ok(Window {
+                kql_type,
+                compute: Box::new(move |readers, starts, height| sums(readers, starts, height, kql_type)),
+            })
         }
         "row_window_session" => {
             flag_at(3)?;
@@ -215,7 +215,10 @@ fn window(name: &Name, arguments: &[Argument], values: &[Typed], span: &Span) ->
         kind => {
             flag_at(1)?;
             let is_dense = kind == "row_rank_dense";
-            Ok(Window { kql_type: KqlType::Long, compute: Box::new(move |readers, starts, height| ranks(readers, starts, height, is_dense)) })
+            Ok(Window {
+                kql_type: KqlType::Long,
+                compute: Box::new(move |readers, starts, height| ranks(readers, starts, height, is_dense)),
+            })
         }
     }
 }
