@@ -154,8 +154,34 @@ pub enum Statement {
     Set { span: Span },
     /// `declare query_parameters(name: type = default, ...)`
     QueryParameters(Vec<Parameter>),
+    /// `declare pattern name = (parameters)[path] { (values).[path] = { body }; ... }`
+    Pattern(Pattern),
     /// A statement that is recognised but not executed (`restrict`, `alias`, `declare pattern`)
     Unsupported { keyword: Name },
+}
+
+/// A `declare pattern` statement: a table chosen by constants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pattern {
+    /// Its name.
+    pub name: Name,
+    /// Scalar parameters.
+    pub parameters: Vec<Parameter>,
+    /// The parameter behind the dot.
+    pub path: Option<Parameter>,
+    /// What to give for which values.
+    pub cases: Vec<PatternCase>,
+}
+
+/// One case of a pattern.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatternCase {
+    /// Values of the parameters.
+    pub values: Vec<Expr>,
+    /// Value of the path.
+    pub path: Option<String>,
+    /// What the case gives.
+    pub body: Vec<Statement>,
 }
 
 /// An expression and where it stands.
@@ -350,6 +376,8 @@ pub enum ExprKind {
     Print(Vec<NamedExpr>),
     Union(Union),
     Lambda {
+        /// Declared with `view`: a wildcard of `union` finds it
+        view: bool,
         parameters: Vec<Parameter>,
         body: Vec<Statement>,
     },

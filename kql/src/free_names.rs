@@ -27,6 +27,10 @@ impl Finder {
                     self.defined.push(name.text.clone());
                 }
                 Statement::Expression(expression) => self.table(expression),
+                Statement::Pattern(pattern) => {
+                    self.defined.push(pattern.name.text.clone());
+                    pattern.cases.iter().for_each(|case| self.statements(&case.body));
+                }
                 Statement::Set { .. } | Statement::QueryParameters(_) | Statement::Unsupported { .. } => {}
             }
         }
@@ -57,7 +61,7 @@ impl Finder {
                     self.found.insert(table.clone());
                 }
             }
-            ExprKind::Lambda { parameters, body } => {
+            ExprKind::Lambda { parameters, body, .. } => {
                 let outside = self.defined.len();
                 self.defined.extend(parameters.iter().map(|parameter| parameter.name.text.clone()));
                 self.statements(body);

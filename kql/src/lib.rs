@@ -9,6 +9,7 @@ mod functions;
 mod lexer;
 mod parser;
 mod plan;
+mod reference;
 mod result;
 mod rows;
 mod schemas;
@@ -21,11 +22,12 @@ use polars::prelude::LazyFrame;
 
 pub use ast::{
     Argument, BinaryOp, ExpandItem, Expr, ExprKind, Find, Join, KqlType, ListOp, Literal, MakeSeries, MvApply, Name,
-    NamePattern, NamedExpr, NestedLevel, Operator, OperatorKind, OperatorParameter, Parameter, ParsePart, Query,
-    ReorderBy, Scan, ScanStep, Search, SeriesItem, SortKey, Statement, TextMatch, TextOp, Union,
+    NamePattern, NamedExpr, NestedLevel, Operator, OperatorKind, OperatorParameter, Parameter, ParsePart, Pattern,
+    PatternCase, Query, ReorderBy, Scan, ScanStep, Search, SeriesItem, SortKey, Statement, TextMatch, TextOp, Union,
 };
 pub use check::{Check, CheckedColumn, check};
 pub use diagnostics::{Diagnostic, Span, codes};
+pub use reference::reference;
 pub use result::{Column, QueryResult, Render};
 pub use schemas::{SchemaCatalog, TableFunction};
 

@@ -92,6 +92,11 @@ pub(crate) fn known_operators() -> impl Iterator<Item = &'static str> {
     PARSED.iter().map(|(name, _)| *name).chain(REFUSED.iter().copied())
 }
 
+/// Operators that are recognised and refused.
+pub(crate) fn refused_operators() -> impl Iterator<Item = &'static str> {
+    REFUSED.iter().copied()
+}
+
 /// One operator behind its `|`.
 pub(super) fn operator(input: Tokens<'_>) -> Parsed<'_, Operator> {
     let (rest, name) = required(operator_name, input)?;

@@ -436,6 +436,11 @@ pub(super) fn wrong_count(name: &Name, least: usize, most: usize, given: usize) 
     )
 }
 
+/// Functions with rules of their own.
+pub(crate) fn special_names() -> impl Iterator<Item = &'static str> {
+    SPECIAL.iter().copied()
+}
+
 /// Whether no implementation, special rule or signature has this name.
 pub(super) fn is_unknown(name: &str) -> bool {
     functions::find(name).is_none()

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Plug-ins that run here.
-const EXECUTED: &[&str] = &["bag_unpack", "pivot", "narrow", "ipv4_lookup", "ipv6_lookup", "schema_merge", "rows_near"];
+const EXECUTED: &[&str] = &["bag_unpack", "pivot", "narrow", "ipv4_lookup", "schema_merge", "rows_near"];
 
 /// Plug-ins of the language that are refused by name.
 const REFUSED: &[&str] = &[
@@ -65,6 +65,11 @@ pub(crate) fn executed() -> impl Iterator<Item = &'static str> {
     EXECUTED.iter().copied()
 }
 
+/// Names of the plug-ins that do not.
+pub(crate) fn refused() -> impl Iterator<Item = &'static str> {
+    REFUSED.iter().copied().chain(["ipv6_lookup"])
+}
+
 type Declared<'d> = Option<&'d (bool, Vec<(Name, KqlType)>)>;
 
 /// The arguments of a plug-in, by place or by name.
@@ -101,7 +106,7 @@ impl Binder<'_> {
             "ipv6_lookup" if self.checking => self.ip_lookup(table, name, arguments, span, scope),
             "schema_merge" => self.schema_merge(table, &given, scope),
             "rows_near" => self.rows_near(table, name, &given, scope),
-            other if REFUSED.contains(&other) || EXECUTED.contains(&other) => {
+            other if refused().any(|refused| refused == other) => {
                 if self.checking {
                     return Ok(never_run(self.columns_of(other, &table, schema)));
                 }

@@ -180,6 +180,11 @@ fn kind_of(parameters: &[OperatorParameter], default: Kind) -> Bound<Kind> {
     })
 }
 
+/// Whether a join keeps one left row per key: the default kind.
+pub(super) fn is_inner_unique(join: &Join) -> bool {
+    kind_of(&join.parameters, Kind::InnerUnique).is_ok_and(|kind| kind == Kind::InnerUnique)
+}
+
 fn joined(left: Table, right: Table, keys: &[Keys], kind: Kind, drop_right_keys: bool) -> Table {
     let weight = left.weight + right.weight + 1;
     let (how, swapped) = match kind {

@@ -47,6 +47,29 @@ use crate::{
 };
 pub(crate) use lets::{Binding, Scope};
 
+/// Operators with a grammar and a schema that do not run yet.
+pub(crate) const CHECKED_ONLY_OPERATORS: &[&str] = &["reduce", "scan"];
+
+/// Functions that run and are not rows of the function table.
+pub(crate) fn special_functions() -> impl Iterator<Item = &'static str> {
+    calls::special_names().chain(windows::names()).chain(["column_names_of"])
+}
+
+/// Aggregates that run.
+pub(crate) fn executed_aggregates() -> impl Iterator<Item = &'static str> {
+    summarize::aggregate_names()
+}
+
+/// Plug-ins that run.
+pub(crate) fn executed_plugins() -> impl Iterator<Item = &'static str> {
+    evaluate::executed()
+}
+
+/// Plug-ins that are refused by name.
+pub(crate) fn refused_plugins() -> impl Iterator<Item = &'static str> {
+    evaluate::refused()
+}
+
 pub(crate) type Bound<T> = Result<T, Diagnostic>;
 
 /// How much a query may ask for before it is refused: nested `let`s can double per line.
@@ -234,6 +257,9 @@ impl<'a> Binder<'a> {
                 Statement::Let { name, value } => scope = self.bind_let(name, value, &scope)?,
                 Statement::Expression(expression) => result = Some(self.result_table(expression, &scope)?),
                 Statement::Set { .. } => {}
+                Statement::Pattern(pattern) => {
+                    scope = scope.with(&pattern.name.text, Binding::Pattern(Rc::new(pattern.clone())));
+                }
                 Statement::QueryParameters(parameters) => scope = self.query_parameters(parameters, &scope)?,
                 Statement::Unsupported { keyword } if self.checking && !keyword.text.starts_with('.') => {}
                 Statement::Unsupported { keyword } => {
@@ -295,6 +321,9 @@ impl<'a> Binder<'a> {
     /// Plans whatever it is.
     pub(crate) fn either(&self, expression: &Ast, scope: &Scope) -> Bound<Either> {
         self.spend(1, &expression.span)?;
+        if let Some(found) = self.pattern_call(expression, scope)? {
+            return Ok(found);
+        }
         let table = match &expression.kind {
             ExprKind::Pipeline { source, operators } => self.pipeline(source, operators, scope)?,
             ExprKind::PipedInput => self.piped_input(expression)?,
@@ -311,6 +340,12 @@ impl<'a> Binder<'a> {
                 return Err(not_executed(expression.span.clone(), format!("operator `{word}`")));
             }
             ExprKind::Name(name) => return self.name(name, &expression.span, scope),
+            ExprKind::Call { name, arguments } if name.text == "column_names_of" => {
+                let table = self.table(calls::only(name, arguments)?, &scope.without_rows())?;
+                let names = table.columns.iter().map(|column| serde_json::Value::from(column.name.as_str()));
+                let names = value::Value::from(serde_json::Value::Array(names.collect()));
+                return Ok(Either::Scalar(Typed::constant(names, KqlType::Dynamic)));
+            }
             ExprKind::Call { name, arguments } if name.text == "table" => self.named_table(name, arguments, scope)?,
             ExprKind::Call { name, arguments } => {
                 if scope.find(&name.text).is_none()
@@ -354,6 +389,18 @@ impl<'a> Binder<'a> {
         Ok(Either::Table(table))
     }
 
+    /// `pattern("value")` or `pattern("value").path`
+    fn pattern_call(&self, expression: &Ast, scope: &Scope) -> Bound<Option<Either>> {
+        let (call, path) = match &expression.kind {
+            ExprKind::Member { base, member } => (&base.kind, Some(member.text.as_str())),
+            other => (other, None),
+        };
+        let ExprKind::Call { name, arguments } = call else { return Ok(None) };
+        let Some(Binding::Pattern(pattern)) = scope.find(&name.text) else { return Ok(None) };
+        let pattern = pattern.clone();
+        self.pattern_case(&pattern, arguments, path, &expression.span, scope).map(Some)
+    }
+
     /// A column, a `let`, or a table of the catalog.
     fn name(&self, name: &str, span: &Span, scope: &Scope) -> Bound<Either> {
         if let Some(column) = scope.column(name) {
@@ -361,10 +408,11 @@ impl<'a> Binder<'a> {
         }
         match scope.find(name) {
             Some(Binding::Scalar(value)) => Ok(Either::Scalar(value.clone())),
-            Some(Binding::Table(table)) => Ok(Either::Table(Table {
-                name: table.name.clone().or_else(|| Some(name.to_string())),
-                ..table.clone()
-            })),
+            Some(Binding::Table(table)) => Ok(Either::Table(table.clone())),
+            Some(Binding::Pattern(_)) => {
+                let message = format!("`{name}` is a pattern: give it values, as in `{name}(\"value\")`");
+                Err(Diagnostic::new(codes::SYNTAX, span.clone(), message))
+            }
             // A function whose parameters all have defaults needs no brackets.
             Some(Binding::Function(function)) => {
                 let function = function.clone();
@@ -397,8 +445,9 @@ impl<'a> Binder<'a> {
         scope: &Scope,
     ) -> Bound<Table> {
         let mut scope = scope.clone();
-        for operator in operators {
+        for (at, operator) in operators.iter().enumerate() {
             self.spend(1, &operator.span)?;
+            table = self.filtered_first(table, operator, operators.get(at + 1), &scope);
             if let crate::ast::OperatorKind::As(name) = &operator.kind {
                 table.name = Some(name.text.clone());
                 scope = scope.with(&name.text, Binding::Table(table.clone()));
@@ -425,6 +474,35 @@ impl<'a> Binder<'a> {
 
     pub(crate) fn table_names(&self) -> Rc<Vec<String>> {
         self.known_tables.borrow_mut().get_or_insert_with(|| Rc::new(self.catalog.table_names())).clone()
+    }
+
+    /// The real engine filters the left side before an `innerunique` join picks one row per key.
+    fn filtered_first(
+        &self,
+        table: Table,
+        operator: &crate::ast::Operator,
+        next: Option<&crate::ast::Operator>,
+        scope: &Scope,
+    ) -> Table {
+        use crate::ast::OperatorKind;
+        let (OperatorKind::Join(join), Some(OperatorKind::Where(condition))) =
+            (&operator.kind, next.map(|next| &next.kind))
+        else {
+            return table;
+        };
+        if self.checking || !join::is_inner_unique(join) {
+            return table;
+        }
+        // A condition on columns of the left side alone binds against them.
+        match self.condition(condition, &scope.with_rows(&table.columns)) {
+            Ok(condition) if condition.constant.is_none() => {
+                let columns = table.columns.clone();
+                let (name, serialized) = (table.name.clone(), table.serialized);
+                let filtered = table.with(table.frame.clone().filter(condition.expression), columns);
+                Table { name, serialized, ..filtered }
+            }
+            _ => table,
+        }
     }
 
     /// `declare query_parameters`: the host's value of that name, else the default.

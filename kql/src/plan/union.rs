@@ -21,7 +21,18 @@ impl Binder<'_> {
         let mut missing = None;
         for expression in &union.tables {
             if let ExprKind::Wildcard(pattern) = &expression.kind {
-                self.wildcard_tables(pattern, &expression.span, &mut legs)?;
+                let before = legs.len();
+                for view in scope.views().iter().filter(|view| fits(pattern, true, view)) {
+                    let reference =
+                        crate::ast::Expr { kind: ExprKind::Name(view.clone()), span: expression.span.clone() };
+                    let table = self.table(&reference, &scope)?;
+                    legs.push(Table { name: Some(view.clone()), ..table });
+                }
+                let found_views = legs.len() > before;
+                match self.wildcard_tables(pattern, &expression.span, &mut legs) {
+                    Err(diagnostic) if is_fuzzy || found_views => missing = Some(diagnostic),
+                    other => other?,
+                }
                 continue;
             }
             self.fuzzy.set(self.fuzzy.get() + usize::from(is_fuzzy));

@@ -42,7 +42,8 @@ impl Binder<'_> {
         let mut operator = operator.clone();
         let mut lifted = Vec::new();
         lift_operator(&mut operator.kind, &is_window, &mut lifted);
-        if !table.serialized && !self.checking {
+        let is_ordered = table.serialized || matches!(operator.kind, OperatorKind::Serialize(_));
+        if !is_ordered && !self.checking {
             let culprit = lifted.first().map_or(operator.span.clone(), |call| call.span.clone());
             return Err(Diagnostic::new(
                 codes::VALUE,
