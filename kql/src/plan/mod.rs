@@ -48,7 +48,7 @@ use crate::{
 pub(crate) use lets::{Binding, Scope};
 
 /// Operators with a grammar and a schema that do not run yet.
-pub(crate) const CHECKED_ONLY_OPERATORS: &[&str] = &["reduce", "scan"];
+pub(crate) const CHECKED_ONLY_OPERATORS: &[&str] = &["reduce"];
 
 /// Functions that run and are not rows of the function table.
 pub(crate) fn special_functions() -> impl Iterator<Item = &'static str> {
