@@ -185,6 +185,8 @@ pub(super) fn parse_kv(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
 /// `top-nested 3 of a with others = "x" by agg() desc, ...`
 pub(super) fn top_nested(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
     fn level(input: Tokens<'_>) -> Parsed<'_, NestedLevel> {
+        // Deeper levels repeat the operator's name.
+        let (input, _) = opt(super::operators::operator_word("top-nested")).parse(input)?;
         let (rest, count) = match keyword("of")(input) {
             Ok(_) => (input, None),
             Err(_) => map(expression, Some).parse(input)?,

@@ -51,9 +51,8 @@ impl Binder<'_> {
         let name = table.name.clone().unwrap_or_default();
         let mut columns = vec![ColumnInfo::new(TABLE, KqlType::String)];
         columns.extend(table.columns.iter().cloned());
-        let mut expressions = vec![lit(name).alias(TABLE)];
-        expressions.extend(table.columns.iter().map(|column| named(&column.name)));
-        table.with(super::union::all_rows(&table, expressions), columns)
+        let kept: Vec<Expr> = columns.iter().map(|column| named(&column.name)).collect();
+        table.with(table.frame.clone().with_columns([lit(name).alias(TABLE)]).select(kept), columns)
     }
 
     /// The union of the tables, or of every table there is, with their names in `origin`.

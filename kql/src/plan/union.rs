@@ -66,45 +66,41 @@ impl Binder<'_> {
         span: &Span,
     ) -> Bound<Table> {
         // A name with several types becomes a column per type, beside each other.
-        let mut order: Vec<(String, Vec<KqlType>)> = Vec::new();
+        let mut order: Vec<(String, Vec<(KqlType, bool)>)> = Vec::new();
         let mut places: PlHashMap<String, usize> = PlHashMap::new();
         for column in legs.iter().flat_map(|leg| &leg.columns) {
             let at = *places.entry(column.name.clone()).or_insert_with(|| {
                 order.push((column.name.clone(), Vec::new()));
                 order.len() - 1
             });
-            if !order[at].1.contains(&column.kql_type) {
-                order[at].1.push(column.kql_type);
+            let kind = (column.kql_type, column.unknown);
+            if !order[at].1.contains(&kind) {
+                order[at].1.push(kind);
             }
         }
-        let clashing: PlHashSet<String> =
-            order.iter().filter(|(_, types)| types.len() > 1).map(|(name, _)| name.clone()).collect();
-        let mut columns: Vec<(String, KqlType)> = order
-            .into_iter()
-            .flat_map(|(name, types)| types.into_iter().map(move |kql_type| (name.clone(), kql_type)))
-            .collect();
-        if is_inner {
-            columns.retain(|(name, kql_type)| {
-                legs.iter().all(|leg| leg.column(name).is_some_and(|column| column.kql_type == *kql_type))
-            });
+        let mut columns: Vec<(String, KqlType)> = Vec::new();
+        let mut outputs: Vec<ColumnInfo> = Vec::new();
+        for (name, kinds) in order {
+            let clashes = kinds.len() > 1;
+            for (kql_type, unknown) in kinds {
+                let everywhere =
+                    || legs.iter().all(|leg| leg.column(&name).is_some_and(|column| column.kql_type == kql_type));
+                if is_inner && !everywhere() {
+                    continue;
+                }
+                let label = if unknown { "unknown" } else { kql_type.name() };
+                let output = if clashes { format!("{name}_{label}") } else { name.clone() };
+                outputs.push(ColumnInfo { unknown, ..ColumnInfo::new(output, kql_type) });
+                columns.push((name.clone(), kql_type));
+            }
         }
-        let outputs: Vec<ColumnInfo> = columns
-            .iter()
-            .map(|(name, kql_type)| {
-                let clashes = clashing.contains(name);
-                ColumnInfo::new(if clashes { format!("{name}_{kql_type}") } else { name.clone() }, *kql_type)
-            })
-            .collect();
-        let weight = legs.iter().map(|leg| leg.weight).fold(1, usize::saturating_add);
         if self.checking {
             let mut columns: Vec<ColumnInfo> =
                 source_column.map(|name| ColumnInfo::new(name, KqlType::String)).into_iter().collect();
-            columns.extend(outputs.into_iter().map(|column| {
-                let unknown = legs.iter().any(|leg| leg.column(&column.name).is_some_and(|known| known.unknown));
-                ColumnInfo { unknown, ..column }
-            }));
+            columns.extend(outputs);
             return Ok(super::hosted::never_run(columns));
         }
+        let weight = legs.iter().map(|leg| leg.weight).fold(1, usize::saturating_add);
         let mut frames = Vec::new();
         for (at, leg) in legs.iter().enumerate() {
             let mut expressions: Vec<Expr> = columns
@@ -154,7 +150,7 @@ pub(super) fn text_of(parameters: &[OperatorParameter], names: &[&str]) -> Optio
 }
 
 /// A selection of literals alone would forget how many rows there are.
-pub(super) fn all_rows(leg: &Table, expressions: Vec<Expr>) -> LazyFrame {
+fn all_rows(leg: &Table, expressions: Vec<Expr>) -> LazyFrame {
     leg.frame
         .clone()
         .with_columns(expressions.clone())
