@@ -39,20 +39,22 @@ impl Engine {
 }
 
 /// The names as they are when the query starts: a query on another thread must not hold the engine's lock.
-struct EngineCatalog {
+pub(crate) struct EngineCatalog {
+    base: std::path::PathBuf,
     frames: Vec<(String, Arc<polars::prelude::DataFrame>)>,
     scalars: Vec<(String, huntbook_wire::Literal)>,
     workspace: huntbook_workspace::Workspace,
 }
 
 impl EngineCatalog {
-    fn snapshot(engine: &Engine) -> EngineCatalog {
+    pub(crate) fn snapshot(engine: &Engine) -> EngineCatalog {
         let state = engine.state();
         let frame = |(name, _, _): (String, usize, usize)| {
             let id = state.frames.by_name(&name)?;
             Some((name, state.frames.get(id)?))
         };
         EngineCatalog {
+            base: engine.settings.base.clone(),
             frames: state.frames.names().into_iter().filter_map(frame).collect(),
             scalars: state.scalars.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             workspace: engine.workspace.clone(),
@@ -85,6 +87,19 @@ impl Catalog for EngineCatalog {
             return Ok(None);
         }
         self.workspace.scan(name).map_err(|error| error.to_string())
+    }
+
+    /// Local files only: a query opens no connection.
+    fn external_data(&self, address: &str) -> std::result::Result<Vec<u8>, String> {
+        let path = match address.split_once("://") {
+            Some(("file", path)) => std::path::Path::new(path),
+            Some((scheme, _)) => {
+                return Err(format!("`{scheme}://` is not opened from a query: download it and name the local file"));
+            }
+            None => std::path::Path::new(address),
+        };
+        let path = if path.is_absolute() { path.to_owned() } else { self.base.join(path) };
+        std::fs::read(path).map_err(|error| error.to_string())
     }
 
     fn scalar(&self, name: &str) -> Option<KqlLiteral> {

@@ -15,6 +15,7 @@ mod frames;
 mod la_write;
 mod lifecycle;
 mod plan;
+mod query;
 mod sample;
 mod serve;
 pub mod table;
@@ -35,6 +36,7 @@ pub use frames::FrameId;
 pub use huntbook_kql::tables_mentioned;
 pub use huntbook_wire::{DataType, Expr, FrameInfo, Plan, SourceFormat};
 pub use huntbook_workspace::Appended;
+pub use query::{QueryFormat, kql_check_batch};
 pub use serde_json::Value;
 pub use serve::{CellEvents, Display};
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::session::Options;
-use crate::{install, jupyter, paths, run, sample_data};
+use crate::{install, jupyter, kql, paths, run, sample_data};
 
 #[derive(Parser)]
 #[command(name = "huntbook", version, about = "Rust and KQL notebooks for security hunting")]
@@ -36,6 +36,8 @@ enum Command {
         #[command(subcommand)]
         command: KernelCommand,
     },
+    /// Run a KQL query over local tables, or check queries without running them.
+    Kql(kql::Arguments),
     /// Write generated access data with planted anomalies.
     SampleData(sample_data::Arguments),
 }
@@ -111,6 +113,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             println!("cells are ready to start");
         }
         Command::Kernel { command: KernelCommand::BuildTemplate } => crate::cells::RustCells::build_template()?,
+        Command::Kql(arguments) => kql::run(&arguments)?,
         Command::SampleData(arguments) => sample_data::write(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)

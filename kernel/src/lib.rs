@@ -9,6 +9,7 @@ pub mod cli;
 mod hub;
 mod install;
 pub mod jupyter;
+mod kql;
 mod notebook;
 mod output;
 mod paths;

@@ -152,8 +152,36 @@ pub enum Statement {
     Expression(Expr),
     /// `set option = value`: accepted and without effect on a local engine
     Set { span: Span },
-    /// A statement that is recognised but not executed (`declare`, `restrict`, `alias`, `pattern`)
+    /// `declare query_parameters(name: type = default, ...)`
+    QueryParameters(Vec<Parameter>),
+    /// `declare pattern name = (parameters)[path] { (values).[path] = { body }; ... }`
+    Pattern(Pattern),
+    /// A statement that is recognised but not executed (`restrict`, `alias`, `declare pattern`)
     Unsupported { keyword: Name },
+}
+
+/// A `declare pattern` statement: a table chosen by constants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pattern {
+    /// Its name.
+    pub name: Name,
+    /// Scalar parameters.
+    pub parameters: Vec<Parameter>,
+    /// The parameter behind the dot.
+    pub path: Option<Parameter>,
+    /// What to give for which values.
+    pub cases: Vec<PatternCase>,
+}
+
+/// One case of a pattern.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatternCase {
+    /// Values of the parameters.
+    pub values: Vec<Expr>,
+    /// Value of the path.
+    pub path: Option<String>,
+    /// What the case gives.
+    pub body: Vec<Statement>,
 }
 
 /// An expression and where it stands.
@@ -183,7 +211,9 @@ pub enum BinaryOp {
     /// A string operator such as `has` or `!startswith_cs`
     Text(TextOp),
     /// `matches regex`
-    MatchesRegex,
+    MatchesRegex {
+        negated: bool,
+    },
 }
 
 impl BinaryOp {
@@ -202,7 +232,8 @@ impl BinaryOp {
             Self::Greater => ">".into(),
             Self::GreaterOrEqual => ">=".into(),
             Self::Text(text) => text.symbol(),
-            Self::MatchesRegex => "matches regex".into(),
+            Self::MatchesRegex { negated: false } => "matches regex".into(),
+            Self::MatchesRegex { negated: true } => "!matches regex".into(),
         }
     }
 }
@@ -298,6 +329,12 @@ pub enum ExprKind {
         name: Name,
         arguments: Vec<Argument>,
     },
+    /// `base.function(...)`: only `cluster("c").database("d")` and the like
+    Method {
+        base: Box<Expr>,
+        name: Name,
+        arguments: Vec<Argument>,
+    },
     /// `-x`
     Negate(Box<Expr>),
     Binary {
@@ -339,11 +376,35 @@ pub enum ExprKind {
     Print(Vec<NamedExpr>),
     Union(Union),
     Lambda {
+        /// Declared with `view`: a wildcard of `union` finds it
+        view: bool,
         parameters: Vec<Parameter>,
         body: Vec<Statement>,
     },
-    /// A source that is recognised but not executed (`externaldata`, `search`, `find`)
+    /// `externaldata(name: type, ...) [uri, ...] with (property = value, ...)`
+    ExternalData {
+        columns: Vec<(Name, KqlType)>,
+        uris: Vec<Expr>,
+        properties: Vec<(String, String)>,
+    },
+    /// `search in (tables) predicate`
+    Search(Search),
+    /// `find in (tables) where predicate project columns`
+    Find(Find),
+    /// `has "x"` of `search`: a term in `column`, or in any
+    Term {
+        column: Option<Name>,
+        value: Box<Expr>,
+    },
+    /// A column that the planner made; it never gives its name to a result
+    Made(String),
+    /// A source that is recognised but not executed (`macro-expand`)
     UnsupportedSource(String),
+    /// `a = b` where a condition is wanted: a slip for `==`
+    Assignment {
+        target: Box<Expr>,
+        value: Box<Expr>,
+    },
     /// A place where the parser gave up; a diagnostic has been reported
     Error,
 }
@@ -452,6 +513,118 @@ pub struct ExpandItem {
     pub to: Option<KqlType>,
 }
 
+/// A `search`, as source or behind a pipe.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Search {
+    /// `kind`
+    pub parameters: Vec<OperatorParameter>,
+    /// Empty: every table, or the piped one
+    pub tables: Vec<Expr>,
+    /// Terms are [`ExprKind::Term`]
+    pub predicate: Box<Expr>,
+}
+
+/// A `find`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Find {
+    /// `withsource`
+    pub parameters: Vec<OperatorParameter>,
+    /// Empty: every table
+    pub tables: Vec<Expr>,
+    /// Terms are [`ExprKind::Term`]
+    pub predicate: Box<Expr>,
+    /// Columns with the type that was asked for; empty: `project-smart`
+    pub columns: Vec<(Name, Option<KqlType>)>,
+    /// Whether `pack(*)` was asked for
+    pub packed: bool,
+}
+
+/// One aggregate of `make-series`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesItem {
+    /// The aggregate
+    pub value: NamedExpr,
+    /// What an empty bin holds
+    pub default: Option<Expr>,
+}
+
+/// A `make-series`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MakeSeries {
+    /// `kind`
+    pub parameters: Vec<OperatorParameter>,
+    /// The series
+    pub items: Vec<SeriesItem>,
+    /// The axis
+    pub axis: NamedExpr,
+    /// First value of the axis
+    pub from: Option<Expr>,
+    /// End of the axis, not part of it
+    pub to: Option<Expr>,
+    /// Width of a bin
+    pub step: Expr,
+    /// Keys
+    pub by: Vec<NamedExpr>,
+}
+
+/// A `mv-apply`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MvApply {
+    /// `with_itemindex`
+    pub parameters: Vec<OperatorParameter>,
+    /// What is expanded
+    pub items: Vec<ExpandItem>,
+    /// Elements of an array that are used
+    pub limit: Option<Expr>,
+    /// What is done with the elements of each row
+    pub body: Vec<Operator>,
+}
+
+/// One level of `top-nested`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NestedLevel {
+    /// How many; `None` is all
+    pub count: Option<Expr>,
+    /// The column
+    pub of: NamedExpr,
+    /// `with others = value`
+    pub others: Option<Expr>,
+    /// The aggregate
+    pub by: NamedExpr,
+    /// `asc` / `desc`
+    pub descending: bool,
+}
+
+/// One step of `scan`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScanStep {
+    /// Its name
+    pub name: Name,
+    /// `optional`: matching may skip it
+    pub optional: bool,
+    /// `output = all | last | none`
+    pub output: Option<String>,
+    /// When a row belongs to the step
+    pub condition: Expr,
+    /// Values that the row gets
+    pub assignments: Vec<(Name, Expr)>,
+}
+
+/// A `scan`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scan {
+    /// `with_match_id`
+    pub parameters: Vec<OperatorParameter>,
+    /// `order by`
+    pub order: Vec<SortKey>,
+    /// `partition by`
+    pub partition: Vec<NamedExpr>,
+    /// `declare (name: type = default)`
+    pub declared: Vec<Parameter>,
+    /// The steps, in order
+    pub steps: Vec<ScanStep>,
+}
+
 /// One piece of a `parse` pattern.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
@@ -512,14 +685,83 @@ pub enum OperatorKind {
         items: Vec<ExpandItem>,
         limit: Option<Expr>,
     },
+    /// `parse` and `parse-where`
     Parse {
         parameters: Vec<OperatorParameter>,
         value: Expr,
         pattern: Vec<ParsePart>,
         only_matches: bool,
     },
+    MvApply(MvApply),
+    MakeSeries(MakeSeries),
+    Search(Search),
+    /// `evaluate plugin(...) : (schema)`; the flag says that the schema begins with `*`
+    Evaluate {
+        parameters: Vec<OperatorParameter>,
+        name: Name,
+        arguments: Vec<Argument>,
+        schema: Option<(bool, Vec<(Name, KqlType)>)>,
+    },
+    ParseKv {
+        value: Expr,
+        keys: Vec<(Name, KqlType)>,
+        properties: Vec<(Name, Expr)>,
+    },
+    TopNested(Vec<NestedLevel>),
+    TopHitters {
+        count: Expr,
+        of: NamedExpr,
+        by: Option<NamedExpr>,
+    },
+    Partition {
+        parameters: Vec<OperatorParameter>,
+        by: Name,
+        body: Vec<Operator>,
+    },
+    Reduce {
+        value: Expr,
+    },
+    Sample(Expr),
+    SampleDistinct {
+        count: Expr,
+        of: NamedExpr,
+    },
+    Scan(Scan),
+    ProjectByNames(Vec<Expr>),
+    AssertSchema(Vec<(Name, KqlType)>),
+    Consume,
     /// A real KQL operator that the embedded engine does not execute yet
     Unsupported {
         name: Name,
     },
+}
+
+impl Expr {
+    /// The operands, in source order; subqueries and function bodies are worlds of their own.
+    pub(crate) fn children(&self) -> Vec<&Expr> {
+        match &self.kind {
+            ExprKind::Member { base, .. } | ExprKind::Negate(base) => vec![base],
+            ExprKind::Index { base, index } => vec![base, index],
+            ExprKind::Call { arguments, .. } => arguments.iter().map(|argument| &argument.value).collect(),
+            ExprKind::Binary { left, right, .. } => vec![left, right],
+            ExprKind::And(parts) | ExprKind::Or(parts) => parts.iter().collect(),
+            ExprKind::Between { value, low, high, .. } => vec![value, low, high],
+            ExprKind::List { value, items, .. } => std::iter::once(value.as_ref()).chain(items).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// As [`Expr::children`], to change them.
+    pub(crate) fn children_mut(&mut self) -> Vec<&mut Expr> {
+        match &mut self.kind {
+            ExprKind::Member { base, .. } | ExprKind::Negate(base) => vec![base],
+            ExprKind::Index { base, index } => vec![base, index],
+            ExprKind::Call { arguments, .. } => arguments.iter_mut().map(|argument| &mut argument.value).collect(),
+            ExprKind::Binary { left, right, .. } => vec![left, right],
+            ExprKind::And(parts) | ExprKind::Or(parts) => parts.iter_mut().collect(),
+            ExprKind::Between { value, low, high, .. } => vec![value, low, high],
+            ExprKind::List { value, items, .. } => std::iter::once(value.as_mut()).chain(items).collect(),
+            _ => Vec::new(),
+        }
+    }
 }

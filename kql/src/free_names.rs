@@ -27,7 +27,11 @@ impl Finder {
                     self.defined.push(name.text.clone());
                 }
                 Statement::Expression(expression) => self.table(expression),
-                Statement::Set { .. } | Statement::Unsupported { .. } => {}
+                Statement::Pattern(pattern) => {
+                    self.defined.push(pattern.name.text.clone());
+                    pattern.cases.iter().for_each(|case| self.statements(&case.body));
+                }
+                Statement::Set { .. } | Statement::QueryParameters(_) | Statement::Unsupported { .. } => {}
             }
         }
     }
@@ -45,6 +49,8 @@ impl Finder {
                 operators.iter().for_each(|operator| self.operator(&operator.kind));
             }
             ExprKind::Union(union) => union.tables.iter().for_each(|table| self.table(table)),
+            ExprKind::Search(search) => search.tables.iter().for_each(|table| self.table(table)),
+            ExprKind::Find(find) => find.tables.iter().for_each(|table| self.table(table)),
             ExprKind::Call { name, arguments } if matches!(name.text.as_str(), "materialize" | "toscalar" | "view") => {
                 arguments.iter().for_each(|argument| self.table(&argument.value));
             }
@@ -55,7 +61,7 @@ impl Finder {
                     self.found.insert(table.clone());
                 }
             }
-            ExprKind::Lambda { parameters, body } => {
+            ExprKind::Lambda { parameters, body, .. } => {
                 let outside = self.defined.len();
                 self.defined.extend(parameters.iter().map(|parameter| parameter.name.text.clone()));
                 self.statements(body);

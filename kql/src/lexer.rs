@@ -235,7 +235,12 @@ fn typed_literal<'a>(rest: &'a str, start: usize, diagnostics: &mut Vec<Diagnost
     let end = body.find(')').filter(|end| *end <= 200)?;
     let text = body[..end].trim();
     let after = &body[end + 1..];
-    let literal = typed_value(kql_type, text).unwrap_or_else(|| {
+    let parsed = typed_value(kql_type, text);
+    if parsed.is_none() && identifier(text).is_ok_and(|(rest, _)| rest.is_empty()) {
+        // `datetime(start)` reads like a call: the binder says that a type is no function.
+        return None;
+    }
+    let literal = parsed.unwrap_or_else(|| {
         let span = start..start + (rest.len() - after.len());
         diagnostics.push(Diagnostic::new(codes::LEXICAL, span, format!("`{text}` is not a {kql_type}")));
         null_of(kql_type)

@@ -2,26 +2,35 @@
 
 mod ast;
 mod decimal;
+pub mod batch;
+mod check;
 mod diagnostics;
 mod free_names;
 mod functions;
 mod lexer;
 mod parser;
 mod plan;
+mod reference;
 mod result;
 mod rows;
+mod schemas;
 pub mod ticks;
 mod value;
+
+use std::sync::Arc;
 
 use polars::prelude::LazyFrame;
 
 pub use ast::{
-    Argument, BinaryOp, ExpandItem, Expr, ExprKind, Join, KqlType, ListOp, Literal, Name, NamePattern, NamedExpr,
-    Operator, OperatorKind, OperatorParameter, Parameter, ParsePart, Query, ReorderBy, SortKey, Statement, TextMatch,
-    TextOp, Union,
+    Argument, BinaryOp, ExpandItem, Expr, ExprKind, Find, Join, KqlType, ListOp, Literal, MakeSeries, MvApply, Name,
+    NamePattern, NamedExpr, NestedLevel, Operator, OperatorKind, OperatorParameter, Parameter, ParsePart, Pattern,
+    PatternCase, Query, ReorderBy, Scan, ScanStep, Search, SeriesItem, SortKey, Statement, TextMatch, TextOp, Union,
 };
+pub use check::{Check, CheckedColumn, check};
 pub use diagnostics::{Diagnostic, Span, codes};
+pub use reference::reference;
 pub use result::{Column, QueryResult, Render};
+pub use schemas::{SchemaCatalog, TableFunction};
 
 /// The tables and values the host offers to queries.
 pub trait Catalog {
@@ -34,6 +43,26 @@ pub trait Catalog {
     /// The typed value behind `${name}` in a query.
     fn scalar(&self, _name: &str) -> Option<Literal> {
         None
+    }
+
+    /// The columns of a table, to check queries without opening it.
+    fn schema(&self, _table: &str) -> Option<Arc<[Column]>> {
+        None
+    }
+
+    /// A tabular function that the host supplies, such as `_GetWatchlist`.
+    fn table_function(&self, _name: &str) -> Option<Arc<TableFunction>> {
+        None
+    }
+
+    /// Calls a function that [`Catalog::table_function`] knows, with constants for its parameters.
+    fn call_table_function(&self, name: &str, _arguments: &[(String, Literal)]) -> Result<LazyFrame, String> {
+        Err(format!("the host does not run `{name}`"))
+    }
+
+    /// The bytes behind an address of `externaldata`. The engine itself opens no file and no connection.
+    fn external_data(&self, _address: &str) -> Result<Vec<u8>, String> {
+        Err("the host opens no addresses".to_string())
     }
 
     /// The KQL type of a text column that is more than text: `dynamic` or `guid`.

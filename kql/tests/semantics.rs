@@ -141,9 +141,9 @@ fn mistakes_are_found_before_anything_runs() {
         ("datatable(k:int)[1] | join (datatable(k:string)['1']) on k", "KH0104", "one type"),
         ("datatable(x:int)[1] | project a = 1, a = 2", "KH0106", "named twice"),
         (
-            "datatable(x:int)[1] | make-series n = count() on x from 1 to 2 step 1",
+            "datatable(x:string)['a'] | reduce by x",
             "KH0201",
-            "operator `make-series` is not executed by the embedded engine yet",
+            "operator `reduce` is not executed by the embedded engine yet",
         ),
         ("datatable(x:int)[1] | wherre x > 1", "KH0003", "did you mean `where`?"),
         ("datatable(x:int)[1] | where sum(x) > 1", "KH0107", "aggregate"),

@@ -16,6 +16,7 @@ pub(crate) mod ip;
 pub(crate) mod math;
 mod parse;
 pub(crate) mod series;
+pub(crate) mod signatures;
 pub(crate) mod string;
 mod tuples;
 

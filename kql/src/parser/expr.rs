@@ -8,7 +8,7 @@ use super::{
     tokens::{Tokens, bracketed_name, deeper, keyword, name, nested, punct, required},
 };
 use crate::{
-    ast::{Argument, BinaryOp, Expr, ExprKind, ListOp, Literal, TextMatch, TextOp},
+    ast::{Argument, BinaryOp, Expr, ExprKind, ListOp, Literal, Name, TextMatch, TextOp},
     lexer::TokenKind,
 };
 
@@ -58,11 +58,24 @@ fn comparison(input: Tokens<'_>) -> Parsed<'_, Expr> {
             list(left, op, rest)?
         } else if let Some(negated) = between_operator(rest) {
             between(left, negated, rest)?
+        } else if let Some((rest, term)) = term_in_column(&left, rest) {
+            (rest, term)
         } else {
             return Ok((rest, left));
         };
         super::grow(rest)?;
     }
+}
+
+/// `column:"term"`, as `search` has it.
+fn term_in_column<'t>(left: &Expr, input: Tokens<'t>) -> Option<(Tokens<'t>, Expr)> {
+    let ExprKind::Name(column) = &left.kind else { return None };
+    let (rest, ()) = punct(":")(input).ok()?;
+    let (rest, kind) = literals::literal(rest).ok()?;
+    let value_span = input.behind().here().start..rest.previous_end();
+    let column = Some(Name { text: column.clone(), span: left.span.clone() });
+    let value = Box::new(Expr { kind, span: value_span.clone() });
+    Some((rest, Expr { kind: ExprKind::Term { column, value }, span: left.span.start..value_span.end }))
 }
 
 /// The operator and how many tokens it takes.
@@ -83,8 +96,8 @@ fn comparison_operator(input: Tokens<'_>) -> Option<(BinaryOp, usize)> {
         return Some((op, 1));
     }
     let word = input.word()?;
-    if word == "matches" && input.behind().word() == Some("regex") {
-        return Some((BinaryOp::MatchesRegex, 2));
+    if matches!(word, "matches" | "!matches") && input.behind().word() == Some("regex") {
+        return Some((BinaryOp::MatchesRegex { negated: word.starts_with('!') }, 2));
     }
     text_operator(word).map(|op| (BinaryOp::Text(op), 1))
 }
@@ -168,7 +181,7 @@ fn between<'t>(value: Expr, negated: bool, input: Tokens<'t>) -> Parsed<'t, Expr
     ))
 }
 
-fn sum(input: Tokens<'_>) -> Parsed<'_, Expr> {
+pub(super) fn sum(input: Tokens<'_>) -> Parsed<'_, Expr> {
     arithmetic(product, &[("+", BinaryOp::Add), ("-", BinaryOp::Subtract)], input)
 }
 
@@ -241,9 +254,13 @@ pub(super) fn postfix(input: Tokens<'_>) -> Parsed<'_, Expr> {
     }
 }
 
-/// `.name` or `.["name"]`; `.function(...)` keeps its qualifier as a first argument would.
+/// `.name`, `.["name"]` or `.function(...)`
 fn member<'t>(base: Expr, input: Tokens<'t>) -> Parsed<'t, ExprKind> {
     let (rest, member) = required(alt((bracketed_name, name)), input)?;
+    if rest.symbol() == Some("(") {
+        let (rest, arguments) = nested(punct("("), separated_list0(punct(","), argument), punct(")"))(rest)?;
+        return Ok((rest, ExprKind::Method { base: Box::new(base), name: member, arguments }));
+    }
     Ok((rest, ExprKind::Member { base: Box::new(base), member }))
 }
 
@@ -270,26 +287,35 @@ fn named(input: Tokens<'_>) -> Parsed<'_, ExprKind> {
     let word = input.word().unwrap_or("");
     let calls = input.behind().symbol() == Some("(");
     match word {
-        "true" | "false" | "null" if !calls => literals::constant_word(input),
+        "true" | "false" | "null" | "True" | "False" | "TRUE" | "FALSE" if !calls => literals::constant_word(input),
         "dynamic" if calls => literals::dynamic(input),
         "datatable" if input.behind().starts_operand() => {
             super::operators::datatable(input).map(|(rest, table)| (rest, table.kind))
         }
+        "externaldata" if calls => super::tabular::external_data(input).map(|(rest, table)| (rest, table.kind)),
         _ if word.starts_with('!') => input.expected("an expression"),
         _ if calls => call(input),
-        _ => {
-            // `$left` and `$right` are names only here.
-            let wildcard = wildcard_name(input);
-            Ok(wildcard.unwrap_or_else(|| (input.behind(), ExprKind::Name(word.to_string()))))
-        }
+        // `$left` and `$right` are names only here.
+        _ => Ok((input.behind(), ExprKind::Name(word.to_string()))),
     }
 }
 
-/// `Device*` as `union` takes it: only where nothing could be multiplied.
-fn wildcard_name(input: Tokens<'_>) -> Option<(Tokens<'_>, ExprKind)> {
-    let star = input.behind();
-    (star.symbol() == Some("*") && star.touches_previous() && star.behind().ends_operator())
-        .then(|| (star.behind(), ExprKind::Wildcard(format!("{}*", input.word().unwrap_or("")))))
+/// A table as `union`, `search in` and `find in` take it: perhaps with `*` in its name.
+pub(super) fn table_reference(input: Tokens<'_>) -> Parsed<'_, Expr> {
+    let start = input.here().start;
+    let mut pattern = String::new();
+    let mut rest = input;
+    while let Some(part) = rest.word().or_else(|| rest.symbol().filter(|symbol| *symbol == "*")) {
+        if !pattern.is_empty() && !rest.touches_previous() {
+            break;
+        }
+        pattern.push_str(part);
+        rest = rest.behind();
+    }
+    if pattern.contains('*') && (rest.ends_operator() || rest.word().is_some()) {
+        return Ok((rest, Expr { kind: ExprKind::Wildcard(pattern), span: start..rest.previous_end() }));
+    }
+    postfix(input)
 }
 
 pub(super) fn call(input: Tokens<'_>) -> Parsed<'_, ExprKind> {

@@ -32,8 +32,8 @@ pub(super) fn literal(input: Tokens<'_>) -> Parsed<'_, ExprKind> {
 /// `true`, `false`, `null`
 pub(super) fn constant_word(input: Tokens<'_>) -> Parsed<'_, ExprKind> {
     let literal = match input.word() {
-        Some("true") => Literal::Bool(Some(true)),
-        Some("false") => Literal::Bool(Some(false)),
+        Some("true" | "True" | "TRUE") => Literal::Bool(Some(true)),
+        Some("false" | "False" | "FALSE") => Literal::Bool(Some(false)),
         Some("null") => Literal::Dynamic(Value::Null),
         _ => return input.expected("a literal"),
     };

@@ -7,6 +7,7 @@
 pub(crate) mod expr;
 mod literals;
 mod operators;
+mod tabular;
 mod tokens;
 
 use std::cell::{Cell, RefCell};
@@ -14,12 +15,12 @@ use std::cell::{Cell, RefCell};
 use nom::Parser;
 
 use crate::{
-    ast::{Expr, ExprKind, Name, OperatorKind, Query, Statement},
+    ast::{Expr, ExprKind, Name, OperatorKind, Pattern, PatternCase, Query, Statement},
     diagnostics::{Diagnostic, codes},
     lexer,
 };
 
-pub(crate) use operators::known_operators;
+pub(crate) use operators::{known_operators, refused_operators};
 use tokens::{Tokens, keyword, name, punct};
 
 /// Nesting of brackets that the parser follows.
@@ -94,10 +95,23 @@ fn statements(mut input: Tokens<'_>, piped: bool) -> Vec<Statement> {
 }
 
 fn statement(input: Tokens<'_>, piped: bool) -> Parsed<'_, Statement> {
+    if let Ok((rest, ())) = punct(".")(input)
+        && let Some(word) = rest.word()
+    {
+        let keyword = Name { text: format!(".{word}"), span: input.here().start..rest.here().end };
+        return Ok((rest.skip_to(&[";"]), Statement::Unsupported { keyword }));
+    }
     if let Some(word) = input.word() {
         match word {
             "let" => return let_statement(input),
             "set" if input.behind().word().is_some() => return set_statement(input),
+            "declare" if input.behind().word() == Some("query_parameters") => return query_parameters(input),
+            "declare"
+                if input.behind().word() == Some("pattern")
+                    && input.behind().behind().behind().symbol() == Some("=") =>
+            {
+                return pattern(input);
+            }
             "declare" | "restrict" | "alias" | "pattern" if input.behind().word().is_some() => {
                 return unsupported_statement(input);
             }
@@ -175,11 +189,10 @@ fn source(input: Tokens<'_>) -> Parsed<'_, Expr> {
         Some("range") if input.behind().word().is_some() => operators::range(input),
         Some("union") if next_is_operand => operators::union_source(input),
         Some("datatable") => operators::datatable(input),
-        Some(word @ ("externaldata" | "search" | "find" | "graph" | "macro-expand" | "evaluate"))
-            if next_is_operand =>
-        {
-            operators::unsupported_source(input, word)
-        }
+        Some("externaldata" | "external_data") if next_is_operand => tabular::external_data(input),
+        Some("search") if next_is_operand => operators::search_source(input),
+        Some("find") if next_is_operand => operators::find_source(input),
+        Some(word @ ("macro-expand" | "evaluate")) if next_is_operand => operators::unsupported_source(input, word),
         _ => expr::expression(input),
     }
 }
@@ -195,6 +208,45 @@ fn let_statement(input: Tokens<'_>) -> Parsed<'_, Statement> {
 fn set_statement(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let rest = input.skip_to(&[";"]);
     Ok((rest, Statement::Set { span: input.here().start..rest.previous_end() }))
+}
+
+/// `declare query_parameters(name: type = default, ...)`
+fn query_parameters(input: Tokens<'_>) -> Parsed<'_, Statement> {
+    let list = nom::multi::separated_list0(punct(","), operators::parameter);
+    let (rest, parameters) = tokens::required(tokens::nested(punct("("), list, punct(")")), input.behind().behind())?;
+    Ok((rest, Statement::QueryParameters(parameters)))
+}
+
+/// `declare pattern name = (parameters)[path: type] { (values).[path] = { body }; ... }`
+fn pattern(input: Tokens<'_>) -> Parsed<'_, Statement> {
+    let (rest, name) = tokens::required(name, input.behind().behind())?;
+    let (rest, ()) = punct("=")(rest)?;
+    let list = nom::multi::separated_list0(punct(","), operators::parameter);
+    let (rest, parameters) = tokens::required(tokens::nested(punct("("), list, punct(")")), rest)?;
+    let (rest, path) =
+        nom::combinator::opt(tokens::nested(punct("["), operators::parameter, punct("]"))).parse(rest)?;
+    let (rest, cases) = tokens::required(tokens::nested(punct("{"), pattern_cases, punct("}")), rest)?;
+    Ok((rest, Statement::Pattern(Pattern { name, parameters, path, cases })))
+}
+
+fn pattern_cases(mut input: Tokens<'_>) -> Parsed<'_, Vec<PatternCase>> {
+    let mut cases = Vec::new();
+    loop {
+        while let Ok((rest, ())) = punct(";")(input) {
+            input = rest;
+        }
+        if input.symbol() != Some("(") {
+            return Ok((input, cases));
+        }
+        let values = nom::multi::separated_list0(punct(","), expr::expression);
+        let (rest, values) = tokens::nested(punct("("), values, punct(")"))(input)?;
+        let path = (punct("."), tokens::nested(punct("["), tokens::string, punct("]")));
+        let (rest, path) = nom::combinator::opt(path).parse(rest)?;
+        let (rest, ()) = tokens::required(punct("="), rest)?;
+        let (rest, body) = tokens::required(tokens::nested(punct("{"), lambda_body, punct("}")), rest)?;
+        cases.push(PatternCase { values, path: path.map(|((), path)| path), body });
+        input = rest;
+    }
 }
 
 fn unsupported_statement(input: Tokens<'_>) -> Parsed<'_, Statement> {
@@ -213,11 +265,14 @@ fn starts_lambda(input: Tokens<'_>) -> bool {
 
 fn lambda(input: Tokens<'_>) -> Parsed<'_, Expr> {
     let start = input.here().start;
-    let (rest, _) = nom::combinator::opt(keyword("view")).parse(input)?;
+    let (rest, view) = nom::combinator::opt(keyword("view")).parse(input)?;
     let (rest, parameters) =
         tokens::nested(punct("("), nom::multi::separated_list0(punct(","), operators::parameter), punct(")"))(rest)?;
     let (rest, body) = tokens::nested(punct("{"), lambda_body, punct("}"))(rest)?;
-    Ok((rest, Expr { kind: ExprKind::Lambda { parameters, body }, span: start..rest.previous_end() }))
+    Ok((
+        rest,
+        Expr { kind: ExprKind::Lambda { view: view.is_some(), parameters, body }, span: start..rest.previous_end() },
+    ))
 }
 
 fn lambda_body(mut input: Tokens<'_>) -> Parsed<'_, Vec<Statement>> {

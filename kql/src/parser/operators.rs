@@ -10,6 +10,7 @@ use nom::{
 use super::{
     Parsed,
     expr::{self, expression},
+    tabular,
     tokens::{Tokens, keyword, name, nested, punct, required, string},
 };
 use crate::{
@@ -50,15 +51,27 @@ const PARSED: &[(&str, OperatorParser)] = &[
     ("mvexpand", mv_expand),
     ("parse", parse),
     ("parse-where", parse_where),
+    ("parse-kv", tabular::parse_kv),
+    ("mv-apply", tabular::mv_apply),
+    ("mvapply", tabular::mv_apply),
+    ("make-series", tabular::make_series),
+    ("search", tabular::search_operator),
+    ("evaluate", tabular::evaluate),
+    ("top-nested", tabular::top_nested),
+    ("top-hitters", tabular::top_hitters),
+    ("partition", tabular::partition),
+    ("reduce", tabular::reduce),
+    ("sample", tabular::sample),
+    ("sample-distinct", tabular::sample_distinct),
+    ("scan", tabular::scan),
+    ("project-by-names", tabular::project_by_names),
+    ("assert-schema", tabular::assert_schema),
+    ("consume", tabular::consume),
 ];
 
 /// Operators of the language that are recognised and refused by name.
 const REFUSED: &[&str] = &[
-    "assert-schema",
-    "consume",
-    "evaluate",
     "execute-and-cache",
-    "extract",
     "facet",
     "find",
     "fork",
@@ -70,25 +83,18 @@ const REFUSED: &[&str] = &[
     "graph-where-nodes",
     "macro-expand",
     "make-graph",
-    "make-series",
-    "mv-apply",
-    "mvapply",
-    "parse-kv",
-    "partition",
     "partition-by",
-    "project-by-names",
-    "reduce",
-    "sample",
-    "sample-distinct",
-    "scan",
-    "search",
-    "top-hitters",
-    "top-nested",
+    "__partitionby",
 ];
 
 /// Every operator name, executed or not.
 pub(crate) fn known_operators() -> impl Iterator<Item = &'static str> {
     PARSED.iter().map(|(name, _)| *name).chain(REFUSED.iter().copied())
+}
+
+/// Operators that are recognised and refused.
+pub(crate) fn refused_operators() -> impl Iterator<Item = &'static str> {
+    REFUSED.iter().copied()
 }
 
 /// One operator behind its `|`.
@@ -133,7 +139,15 @@ pub(super) fn operator_name(input: Tokens<'_>) -> Parsed<'_, Name> {
     Ok((rest, Name { text, span: start..rest.previous_end() }))
 }
 
-fn comma_list<'t, T>(item: fn(Tokens<'t>) -> Parsed<'t, T>) -> impl FnMut(Tokens<'t>) -> Parsed<'t, Vec<T>> {
+/// A dashed word such as `project-away` in the middle of an operator.
+pub(super) fn operator_word<'t>(wanted: &'static str) -> impl Fn(Tokens<'t>) -> Parsed<'t, ()> {
+    move |input| match operator_name(input) {
+        Ok((rest, name)) if name.text == wanted => Ok((rest, ())),
+        _ => input.expected(&format!("`{wanted}`")),
+    }
+}
+
+pub(super) fn comma_list<'t, T>(item: fn(Tokens<'t>) -> Parsed<'t, T>) -> impl FnMut(Tokens<'t>) -> Parsed<'t, Vec<T>> {
     move |input| {
         let (mut rest, first) = item(input)?;
         let mut items = vec![first];
@@ -148,6 +162,15 @@ fn comma_list<'t, T>(item: fn(Tokens<'t>) -> Parsed<'t, T>) -> impl FnMut(Tokens
 
 /// `name = value`, `(a, b) = value` or `value`
 pub(super) fn named_expression(input: Tokens<'_>) -> Parsed<'_, NamedExpr> {
+    named_by(expression, input)
+}
+
+/// As [`named_expression`], with arithmetic only.
+pub(super) fn named_sum(input: Tokens<'_>) -> Parsed<'_, NamedExpr> {
+    named_by(expr::sum, input)
+}
+
+fn named_by<'t>(value: fn(Tokens<'t>) -> Parsed<'t, Expr>, input: Tokens<'t>) -> Parsed<'t, NamedExpr> {
     let several = map(nested(punct("("), separated_list1(punct(","), name), punct(")")), |names| names);
     let single = map(name, |name| vec![name]);
     let mut named = opt(nom::sequence::terminated(alt((single, several)), punct("=")));
@@ -156,18 +179,20 @@ pub(super) fn named_expression(input: Tokens<'_>) -> Parsed<'_, NamedExpr> {
         // `(a + b) * c` begins like a list of names and is none.
         Err(_) => (input, None),
     };
-    let (rest, value) = expression(rest)?;
+    let (rest, value) = value(rest)?;
     Ok((rest, NamedExpr { names: names.unwrap_or_default(), value }))
 }
 
-fn named_expressions(input: Tokens<'_>) -> Parsed<'_, Vec<NamedExpr>> {
+pub(super) fn named_expressions(input: Tokens<'_>) -> Parsed<'_, Vec<NamedExpr>> {
     comma_list(named_expression)(input)
 }
 
 // ---- parameters -------------------------------------------------------------------------------
 
 /// `kind=inner hint.strategy=shuffle`: names from `allowed`, or hints.
-fn parameters<'t>(allowed: &'static [&'static str]) -> impl FnMut(Tokens<'t>) -> Parsed<'t, Vec<OperatorParameter>> {
+pub(super) fn parameters<'t>(
+    allowed: &'static [&'static str],
+) -> impl FnMut(Tokens<'t>) -> Parsed<'t, Vec<OperatorParameter>> {
     move |input| many0(move |input| parameter_of(allowed, input)).parse(input)
 }
 
@@ -187,6 +212,32 @@ fn dotted_name(input: Tokens<'_>) -> Parsed<'_, Name> {
     Ok((rest, Name { text, span: input.here().start..rest.previous_end() }))
 }
 
+/// A literal or a single word.
+pub(super) fn word_or_literal(input: Tokens<'_>) -> Parsed<'_, Expr> {
+    match input.symbol() {
+        Some("-") => {
+            let (rest, value) = parameter_value(input.behind())?;
+            let span = input.here().start..value.span.end;
+            Ok((rest, Expr { kind: ExprKind::Negate(Box::new(value)), span }))
+        }
+        _ => match input.word() {
+            Some("true" | "false") | Some("dynamic") => expr::postfix(input),
+            _ => parameter_value(input),
+        },
+    }
+}
+
+/// What a literal or word says, as text.
+pub(super) fn literal_text(value: &Expr) -> String {
+    match &value.kind {
+        ExprKind::Name(text) | ExprKind::Literal(Literal::String(text)) => text.clone(),
+        ExprKind::Literal(Literal::Bool(Some(flag))) => flag.to_string(),
+        ExprKind::Literal(Literal::Long(Some(number))) => number.to_string(),
+        ExprKind::Literal(Literal::Real(Some(number))) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
 /// A literal or a single word: a whole expression would swallow what follows.
 fn parameter_value(input: Tokens<'_>) -> Parsed<'_, Expr> {
     let span = input.here();
@@ -202,7 +253,13 @@ fn parameter_value(input: Tokens<'_>) -> Parsed<'_, Expr> {
 
 fn filter(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
     let (rest, _) = parameters(&[])(input)?;
-    map(expression, OperatorKind::Where).parse(rest)
+    let (rest, condition) = expression(rest)?;
+    let Ok((after, ())) = punct("=")(rest) else { return Ok((rest, OperatorKind::Where(condition))) };
+    // A slip that the binder explains better than the parser could.
+    let (rest, value) = required(expression, after)?;
+    let span = condition.span.start..value.span.end;
+    let kind = ExprKind::Assignment { target: Box::new(condition), value: Box::new(value) };
+    Ok((rest, OperatorKind::Where(Expr { kind, span })))
 }
 
 fn project(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
@@ -228,6 +285,10 @@ fn project_away(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
     map(comma_list(name_pattern), OperatorKind::ProjectAway).parse(input)
 }
 
+pub(super) fn name_pattern_list(input: Tokens<'_>) -> Parsed<'_, Vec<NamePattern>> {
+    comma_list(name_pattern)(input)
+}
+
 fn project_keep(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
     map(comma_list(name_pattern), OperatorKind::ProjectKeep).parse(input)
 }
@@ -242,6 +303,12 @@ fn name_pattern(input: Tokens<'_>) -> Parsed<'_, NamePattern> {
         if rest.symbol() == Some("*") && (text.is_empty() || rest.touches_previous()) {
             wildcard = true;
             text.push('*');
+            rest = rest.behind();
+        } else if wildcard
+            && rest.touches_previous()
+            && let Some(TokenKind::Literal(Literal::Long(Some(digits)))) = rest.first().map(|token| &token.kind)
+        {
+            text.push_str(&digits.to_string());
             rest = rest.behind();
         } else if (text.is_empty() || (wildcard && rest.touches_previous()))
             && let Ok((after, part)) = name(rest)
@@ -303,7 +370,7 @@ fn sort(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
     map(comma_list(sort_key), OperatorKind::Sort).parse(rest)
 }
 
-fn sort_key(input: Tokens<'_>) -> Parsed<'_, SortKey> {
+pub(super) fn sort_key(input: Tokens<'_>) -> Parsed<'_, SortKey> {
     let (rest, by) = expression(input)?;
     let (rest, order) = opt(alt((value(false, keyword("asc")), value(true, keyword("desc"))))).parse(rest)?;
     let placed =
@@ -358,7 +425,7 @@ fn union(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
 
 fn union_clause(input: Tokens<'_>) -> Parsed<'_, Union> {
     let (rest, parameters) = parameters(&["kind", "withsource", "with_source", "isfuzzy"])(input)?;
-    let (rest, tables) = comma_list(expr::postfix)(rest)?;
+    let (rest, tables) = comma_list(expr::table_reference)(rest)?;
     Ok((rest, Union { parameters, tables }))
 }
 
@@ -420,7 +487,7 @@ fn mv_expand(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
     Ok((rest, OperatorKind::MvExpand { parameters, items, limit }))
 }
 
-fn expand_item(input: Tokens<'_>) -> Parsed<'_, ExpandItem> {
+pub(super) fn expand_item(input: Tokens<'_>) -> Parsed<'_, ExpandItem> {
     let (rest, name) = opt(nom::sequence::terminated(name, punct("="))).parse(input)?;
     let (rest, value) = expression(rest)?;
     let (rest, to) = opt(nom::sequence::preceded(keyword("to"), type_of)).parse(rest)?;
@@ -479,26 +546,51 @@ pub(super) fn union_source(input: Tokens<'_>) -> Parsed<'_, Expr> {
 
 /// `datatable(name: type, ...) [value, ...]`
 pub(super) fn datatable(input: Tokens<'_>) -> Parsed<'_, Expr> {
-    let columns = nested(punct("("), separated_list0(punct(","), column_declaration), punct(")"));
     let values = nested(
         punct("["),
-        nom::sequence::terminated(separated_list0(punct(","), expression), opt(punct(","))),
+        nom::sequence::terminated(separated_list0(punct(","), datatable_value), opt(punct(","))),
         punct("]"),
     );
-    let (rest, (columns, values)) = required((columns, values), input.behind())?;
+    let (rest, (columns, values)) = required((declared_columns, values), input.behind())?;
     Ok((rest, Expr { kind: ExprKind::Datatable { columns, values }, span: input.here().start..rest.previous_end() }))
 }
 
-fn column_declaration(input: Tokens<'_>) -> Parsed<'_, (Name, KqlType)> {
+/// A value, or the hole that a comma too many leaves; the binder reports it.
+fn datatable_value(input: Tokens<'_>) -> Parsed<'_, Expr> {
+    if input.symbol() == Some(",") {
+        return Ok((input, Expr { kind: ExprKind::Error, span: input.here() }));
+    }
+    expression(input)
+}
+
+/// `(name: type, ...)`, perhaps with a comma behind the last.
+pub(super) fn declared_columns(input: Tokens<'_>) -> Parsed<'_, Vec<(Name, KqlType)>> {
+    let list = nom::sequence::terminated(separated_list0(punct(","), column_declaration), opt(punct(",")));
+    nested(punct("("), list, punct(")"))(input)
+}
+
+pub(super) fn column_declaration(input: Tokens<'_>) -> Parsed<'_, (Name, KqlType)> {
     let (rest, (name, (), kql_type)) = (name, punct(":"), kql_type).parse(input)?;
     Ok((rest, (name, kql_type)))
 }
 
-fn kql_type(input: Tokens<'_>) -> Parsed<'_, KqlType> {
+pub(super) fn kql_type(input: Tokens<'_>) -> Parsed<'_, KqlType> {
     match input.word().and_then(KqlType::from_name) {
         Some(kql_type) => Ok((input.behind(), kql_type)),
         None => input.expected("a type such as `string` or `long`"),
     }
+}
+
+/// `search "x"` without a left side
+pub(super) fn search_source(input: Tokens<'_>) -> Parsed<'_, Expr> {
+    let (rest, search) = required(tabular::search, input.behind())?;
+    Ok((rest, Expr { kind: ExprKind::Search(search), span: input.here().start..rest.previous_end() }))
+}
+
+/// `find where x == 1`
+pub(super) fn find_source(input: Tokens<'_>) -> Parsed<'_, Expr> {
+    let (rest, find) = required(tabular::find, input.behind())?;
+    Ok((rest, Expr { kind: ExprKind::Find(find), span: input.here().start..rest.previous_end() }))
 }
 
 /// A source that the engine recognises and refuses; its text is skipped.
@@ -511,8 +603,9 @@ pub(super) fn unsupported_source<'t>(input: Tokens<'t>, word: &str) -> Parsed<'t
 pub(super) fn parameter(input: Tokens<'_>) -> Parsed<'_, Parameter> {
     let (rest, (name, ())) = (name, punct(":")).parse(input)?;
     if rest.symbol() == Some("(") {
-        let any = value(Vec::new(), punct("*"));
-        let columns = alt((any, separated_list0(punct(","), column_declaration)));
+        // `(a: string, *)` says what must be there and lets the rest through.
+        let star = opt((opt(punct(",")), punct("*")));
+        let columns = map((separated_list0(punct(","), column_declaration), star), |(columns, _)| columns);
         let (rest, columns) = nested(punct("("), columns, punct(")"))(rest)?;
         return Ok((rest, Parameter { name, scalar_type: None, columns, default: None }));
     }

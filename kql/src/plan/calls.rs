@@ -120,8 +120,10 @@ impl Binder<'_> {
 
     /// A function of the table in [`functions`].
     fn table_function(&self, name: &Name, arguments: &[Argument], expression: &Ast, scope: &Scope) -> Bound<Typed> {
-        let Some(function) = functions::find(&name.text) else { return Err(unknown_function(name, scope)) };
-        if let Some(named) = arguments.iter().find_map(|argument| argument.name.as_ref()) {
+        let Some(function) = functions::find(&name.text) else {
+            return self.known_only(name, arguments, expression, scope);
+        };
+        if let Some(named) = arguments.iter().find_map(|argument| argument.name.as_ref()).filter(|_| !self.checking) {
             return Err(Diagnostic::new(
                 codes::ARGUMENTS,
                 named.span.clone(),
@@ -324,6 +326,9 @@ impl Binder<'_> {
             Either::Table(table) => {
                 let limited = Table { frame: table.frame.clone().limit(1), ..table };
                 let (values, kql_type) = self.first_column(limited, &argument.span)?;
+                if self.checking {
+                    return Ok(super::unexecuted::placeholder(kql_type));
+                }
                 Ok(values
                     .into_iter()
                     .next()
@@ -338,6 +343,9 @@ impl Binder<'_> {
             return Err(Diagnostic::new(codes::VALUE, span.clone(), "the subquery has no column"));
         };
         let kql_type = first.kql_type;
+        if self.checking {
+            return Ok((Vec::new(), kql_type));
+        }
         let frame =
             table.frame.clone().select([first.expression().alias("value")]).collect().map_err(plan_error(span))?;
         let series = frame.columns()[0].as_materialized_series().rechunk();
@@ -350,6 +358,12 @@ impl Binder<'_> {
         let wanted = self.scalar(&arguments[0].value, scope)?;
         let column = wanted.constant.as_ref().and_then(|text| scope.column(text.text()));
         match column {
+            // The binder of the real engine goes by the type of the default.
+            Some(column) if self.checking => {
+                let default = self.scalar(&arguments[1].value, scope)?;
+                let same = default.kql_type == column.kql_type;
+                Ok(if same { Typed::column(column) } else { super::unexecuted::placeholder(default.kql_type) })
+            }
             Some(column) => Ok(Typed::column(column)),
             None => self.scalar(&arguments[1].value, scope),
         }
@@ -439,7 +453,20 @@ pub(super) fn wrong_count(name: &Name, least: usize, most: usize, given: usize) 
     )
 }
 
-fn unknown_function(name: &Name, scope: &Scope) -> Diagnostic {
+/// Functions with rules of their own.
+pub(crate) fn special_names() -> impl Iterator<Item = &'static str> {
+    SPECIAL.iter().copied()
+}
+
+/// Whether no implementation, special rule or signature has this name.
+pub(super) fn is_unknown(name: &str) -> bool {
+    functions::find(name).is_none()
+        && !SPECIAL.contains(&name)
+        && functions::signatures::function(name).is_none()
+        && functions::signatures::aggregate(name).is_none()
+}
+
+pub(super) fn unknown_function(name: &Name, scope: &Scope) -> Diagnostic {
     if functions::NOT_EXECUTED.contains(&name.text.as_str())
         || name.text.starts_with("series_")
         || name.text.starts_with("geo_")

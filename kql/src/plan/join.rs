@@ -108,7 +108,8 @@ impl Binder<'_> {
         keys: &mut Vec<Keys>,
     ) -> Bound<()> {
         let find = |table: &Table, name: &Name, which: &str| {
-            table.column(&name.text).map(|column| column.kql_type).ok_or_else(|| {
+            let known = table.column(&name.text).or_else(|| table.columns.iter().find(|column| column.is_open()));
+            known.cloned().ok_or_else(|| {
                 let names = table.columns.iter().map(|column| column.name.as_str());
                 Diagnostic::new(
                     codes::UNKNOWN_COLUMN,
@@ -118,7 +119,12 @@ impl Binder<'_> {
                 .with_nearest(&name.text, names)
             })
         };
-        let (left_type, right_type) = (find(left, left_name, "left")?, find(right, right_name, "right")?);
+        let (left, right) = (find(left, left_name, "left")?, find(right, right_name, "right")?);
+        if left.unknown || right.unknown {
+            keys.push(Keys { left: left_name.text.clone(), right: right_name.text.clone() });
+            return Ok(());
+        }
+        let (left_type, right_type) = (left.kql_type, right.kql_type);
         if left_type != right_type {
             let message = format!(
                 "join keys must have one type: `{}` is a {left_type} on the left and a {right_type} on the right",
@@ -172,6 +178,11 @@ fn kind_of(parameters: &[OperatorParameter], default: Kind) -> Bound<Kind> {
             None => diagnostic,
         }
     })
+}
+
+/// Whether a join keeps one left row per key: the default kind.
+pub(super) fn is_inner_unique(join: &Join) -> bool {
+    kind_of(&join.parameters, Kind::InnerUnique).is_ok_and(|kind| kind == Kind::InnerUnique)
 }
 
 fn joined(left: Table, right: Table, keys: &[Keys], kind: Kind, drop_right_keys: bool) -> Table {
@@ -237,7 +248,7 @@ fn joined(left: Table, right: Table, keys: &[Keys], kind: Kind, drop_right_keys:
             columns.push(ColumnInfo::new(name, column.kql_type));
         }
     }
-    Table { frame: frame.select(expressions), columns, weight, name: None }
+    Table { frame: frame.select(expressions), columns, weight, name: None, serialized: false }
 }
 
 /// A row without a partner has `""` in its string columns, null elsewhere.

@@ -17,10 +17,13 @@ pub(crate) enum Binding {
     Scalar(Typed),
     Table(Table),
     Function(Rc<Function>),
+    Pattern(Rc<crate::ast::Pattern>),
 }
 
 /// A `let` function with the names it was written among.
 pub(crate) struct Function {
+    /// Declared with `view`.
+    pub(super) view: bool,
     parameters: Vec<Parameter>,
     body: Vec<Statement>,
     captured: Scope,
@@ -39,6 +42,10 @@ pub(crate) struct Scope {
     rows: Option<Rc<Vec<ColumnInfo>>>,
     /// Set while the operands of `summarize` are bound.
     pub(crate) aggregates: Option<Rc<super::summarize::Collector>>,
+    /// Set inside `mv-apply` and `partition`: the column that tells the groups apart.
+    pub(crate) group: Option<Rc<str>>,
+    /// Set inside `search kind=case_sensitive`.
+    pub(crate) case_sensitive_terms: bool,
 }
 
 impl Drop for Link {
@@ -66,7 +73,17 @@ impl Scope {
     }
 
     pub(crate) fn without_rows(&self) -> Scope {
-        Scope { rows: None, aggregates: None, ..self.clone() }
+        Scope { rows: None, aggregates: None, group: None, ..self.clone() }
+    }
+
+    /// The scope of operators that work on each group on its own.
+    pub(crate) fn with_group(&self, column: &str) -> Scope {
+        Scope { group: Some(Rc::from(column)), ..self.without_rows() }
+    }
+
+    /// Only while checking: whether data may add columns that no one knows yet.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open_column().is_some()
     }
 
     pub(crate) fn has_rows(&self) -> bool {
@@ -81,6 +98,11 @@ impl Scope {
         self.columns().iter().find(|column| column.name == name)
     }
 
+    /// Only while checking: the column that stands for names which nothing else explains.
+    pub(crate) fn open_column(&self) -> Option<&ColumnInfo> {
+        self.columns().iter().find(|column| column.is_open())
+    }
+
     pub(crate) fn find(&self, name: &str) -> Option<&Binding> {
         let mut next = self.lets.as_ref();
         while let Some(link) = next {
@@ -90,6 +112,14 @@ impl Scope {
             next = link.parent.as_ref();
         }
         None
+    }
+
+    /// Names of the views that a wildcard of `union` finds, first declared first.
+    pub(crate) fn views(&self) -> Vec<String> {
+        let is_view = |name: &String| matches!(self.find(name), Some(Binding::Function(function)) if function.view);
+        let mut names: Vec<String> = self.names().into_iter().filter(is_view).collect();
+        names.reverse();
+        names
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
@@ -106,13 +136,19 @@ impl Scope {
 impl Binder<'_> {
     pub(super) fn bind_let(&self, name: &Name, value: &Ast, scope: &Scope) -> Bound<Scope> {
         let binding = match &value.kind {
-            ExprKind::Lambda { parameters, body } => {
-                let function = Function { parameters: parameters.clone(), body: body.clone(), captured: scope.clone() };
+            ExprKind::Lambda { view, parameters, body } => {
+                let function = Function {
+                    view: *view,
+                    parameters: parameters.clone(),
+                    body: body.clone(),
+                    captured: scope.clone(),
+                };
                 Binding::Function(Rc::new(function))
             }
             _ => match self.either(value, scope)? {
                 Either::Scalar(value) => Binding::Scalar(value),
-                Either::Table(table) => Binding::Table(Table { name: Some(name.text.clone()), ..table }),
+                // `union withsource=` knows tables by their own names, never by those of `let`.
+                Either::Table(table) => Binding::Table(table),
             },
         };
         Ok(scope.with(&name.text, binding))
@@ -146,16 +182,59 @@ impl Binder<'_> {
         result
     }
 
-    fn body(&self, function: &Function, span: &Span, mut scope: Scope) -> Bound<Either> {
+    fn body(&self, function: &Function, span: &Span, scope: Scope) -> Bound<Either> {
+        self.statements_result(&function.body, span, scope)
+    }
+
+    fn statements_result(&self, statements: &[Statement], span: &Span, mut scope: Scope) -> Bound<Either> {
         let mut result = None;
-        for statement in &function.body {
+        for statement in statements {
             match statement {
                 Statement::Let { name, value } => scope = self.bind_let(name, value, &scope)?,
                 Statement::Expression(expression) => result = Some(self.either(expression, &scope)?),
-                Statement::Set { .. } | Statement::Unsupported { .. } => {}
+                Statement::Pattern(pattern) => {
+                    scope = scope.with(&pattern.name.text, Binding::Pattern(Rc::new(pattern.clone())));
+                }
+                Statement::Set { .. } | Statement::QueryParameters(_) | Statement::Unsupported { .. } => {}
             }
         }
         result.ok_or_else(|| Diagnostic::new(codes::SYNTAX, span.clone(), "the function has no result"))
+    }
+
+    /// `pattern("value").path`: the case whose values are these.
+    pub(super) fn pattern_case(
+        &self,
+        pattern: &crate::ast::Pattern,
+        arguments: &[Argument],
+        path: Option<&str>,
+        span: &Span,
+        scope: &Scope,
+    ) -> Bound<Either> {
+        let mut given = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            given.push(self.constant(&argument.value, scope)?);
+        }
+        for case in &pattern.cases {
+            let mut values = Vec::with_capacity(case.values.len());
+            for value in &case.values {
+                values.push(self.constant(value, scope)?);
+            }
+            if values != given || case.path.as_deref() != path {
+                continue;
+            }
+            let mut inner = scope.without_rows();
+            let names = pattern.parameters.iter().zip(&case.values);
+            for (parameter, value) in names {
+                inner = inner.with(&parameter.name.text, Binding::Scalar(self.scalar(value, &scope.without_rows())?));
+            }
+            if let (Some(parameter), Some(path)) = (&pattern.path, path) {
+                let value = Typed::constant(path.into(), crate::ast::KqlType::String);
+                inner = inner.with(&parameter.name.text, Binding::Scalar(value));
+            }
+            return self.statements_result(&case.body, span, inner);
+        }
+        let message = format!("the pattern `{}` has no case for these values", pattern.name.text);
+        Err(Diagnostic::new(codes::VALUE, span.clone(), message))
     }
 
     fn matched_arguments(
@@ -209,6 +288,9 @@ impl Binder<'_> {
                 let fits = bound.kql_type == wanted
                     || super::scalar::widens(bound.kql_type, wanted)
                     || bound.kql_type == crate::ast::KqlType::Dynamic;
+                if !fits && self.checking {
+                    return Ok(Binding::Scalar(super::unexecuted::placeholder(wanted)));
+                }
                 if !fits {
                     let message = format!(
                         "the argument `{}` must be a {wanted}, this is a {}",

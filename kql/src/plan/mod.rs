@@ -5,18 +5,31 @@
 mod aggregates;
 mod calls;
 mod compare;
+mod evaluate;
 mod expand;
 pub(crate) mod folded;
+mod external;
+mod grouped;
+mod hosted;
 mod join;
 mod lets;
 mod names;
 mod operators;
 mod parse;
+mod parse_kv;
+mod pivot;
 mod scalar;
+mod scan;
+mod search;
+mod series;
 mod sources;
 mod special;
 mod summarize;
+mod top;
+mod tuples;
+mod unexecuted;
 mod union;
+mod windows;
 
 use std::{
     cell::{Cell as Counter, RefCell},
@@ -37,6 +50,29 @@ use crate::{
 };
 pub(crate) use lets::{Binding, Scope};
 
+/// Operators with a grammar and a schema that do not run yet.
+pub(crate) const CHECKED_ONLY_OPERATORS: &[&str] = &["reduce"];
+
+/// Functions that run and are not rows of the function table.
+pub(crate) fn special_functions() -> impl Iterator<Item = &'static str> {
+    calls::special_names().chain(windows::names()).chain(["column_names_of"])
+}
+
+/// Aggregates that run.
+pub(crate) fn executed_aggregates() -> impl Iterator<Item = &'static str> {
+    summarize::aggregate_names()
+}
+
+/// Plug-ins that run.
+pub(crate) fn executed_plugins() -> impl Iterator<Item = &'static str> {
+    evaluate::executed()
+}
+
+/// Plug-ins that are refused by name.
+pub(crate) fn refused_plugins() -> impl Iterator<Item = &'static str> {
+    evaluate::refused()
+}
+
 pub(crate) type Bound<T> = Result<T, Diagnostic>;
 
 /// How much a query may ask for before it is refused: nested `let`s can double per line.
@@ -50,11 +86,25 @@ pub(crate) struct ColumnInfo {
     /// Set while the frame still holds the column as it was scanned; its physical form is then
     /// computed where it is used, so that filters reach the Parquet statistics.
     pub(crate) scanned: Option<DataType>,
+    /// Only while checking: data will decide the type (`bag_unpack`, `pivot`).
+    pub(crate) unknown: bool,
 }
+
+/// Only while checking: stands for the columns that data will add. No query can write this name.
+pub(crate) const OPEN: &str = "\0open";
 
 impl ColumnInfo {
     pub(crate) fn new(name: impl Into<String>, kql_type: KqlType) -> Self {
-        Self { name: name.into(), kql_type, scanned: None }
+        Self { name: name.into(), kql_type, scanned: None, unknown: false }
+    }
+
+    /// Columns that only data will tell; see [`OPEN`].
+    pub(crate) fn open() -> Self {
+        Self { unknown: true, ..Self::new(OPEN, KqlType::Dynamic) }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.name.starts_with(OPEN)
     }
 
     /// The column in the engine's physical form.
@@ -75,6 +125,8 @@ pub(crate) struct Table {
     pub(crate) weight: usize,
     /// What `union withsource=` calls it.
     pub(crate) name: Option<String>,
+    /// Its rows have an order that window functions may use.
+    pub(crate) serialized: bool,
 }
 
 impl Table {
@@ -89,13 +141,18 @@ impl Table {
         }
         let expressions: Vec<Expr> =
             self.columns.iter().map(|column| column.expression().alias(column.name.as_str())).collect();
-        let columns = self.columns.iter().map(|column| ColumnInfo::new(&column.name, column.kql_type)).collect();
+        let columns = self.columns.iter().map(|column| ColumnInfo { scanned: None, ..column.clone() }).collect();
         Table { frame: self.frame.select(expressions), columns, ..self }
     }
 
     /// A table on top of this one's plan.
     pub(crate) fn with(&self, frame: LazyFrame, columns: Vec<ColumnInfo>) -> Table {
-        Table { frame, columns, weight: self.weight + 1, name: None }
+        Table { frame, columns, weight: self.weight + 1, name: None, serialized: false }
+    }
+
+    /// A table whose frame is known already.
+    pub(crate) fn new(frame: LazyFrame, columns: Vec<ColumnInfo>) -> Table {
+        Table { frame, columns, weight: 1, name: None, serialized: false }
     }
 }
 
@@ -164,6 +221,10 @@ pub(crate) struct Binder<'a> {
     /// Ticks; one moment for the whole query.
     pub(crate) now: i64,
     pub(crate) piped: Option<LazyFrame>,
+    /// Names and types only: nothing is read, and what cannot run may still bind.
+    pub(crate) checking: bool,
+    /// Legs of `union isfuzzy=true` that are being bound.
+    fuzzy: Counter<usize>,
     render: RefCell<Option<Render>>,
     work: Counter<usize>,
     calls: Counter<usize>,
@@ -176,11 +237,18 @@ impl<'a> Binder<'a> {
             catalog,
             now,
             piped,
+            checking: false,
+            fuzzy: Counter::new(0),
             render: RefCell::default(),
             work: Counter::new(0),
             calls: Counter::new(0),
             known_tables: RefCell::default(),
         }
+    }
+
+    /// A binder that only checks.
+    pub(crate) fn checker(catalog: &'a dyn Catalog, now: i64, piped: Option<LazyFrame>) -> Self {
+        Self { checking: true, ..Self::new(catalog, now, piped) }
     }
 
     /// Plans the statements; the last expression is the result.
@@ -192,6 +260,11 @@ impl<'a> Binder<'a> {
                 Statement::Let { name, value } => scope = self.bind_let(name, value, &scope)?,
                 Statement::Expression(expression) => result = Some(self.result_table(expression, &scope)?),
                 Statement::Set { .. } => {}
+                Statement::Pattern(pattern) => {
+                    scope = scope.with(&pattern.name.text, Binding::Pattern(Rc::new(pattern.clone())));
+                }
+                Statement::QueryParameters(parameters) => scope = self.query_parameters(parameters, &scope)?,
+                Statement::Unsupported { keyword } if self.checking && !keyword.text.starts_with('.') => {}
                 Statement::Unsupported { keyword } => {
                     return Err(not_executed(keyword.span.clone(), format!("statement `{}`", keyword.text)));
                 }
@@ -208,11 +281,32 @@ impl<'a> Binder<'a> {
         Ok((table, self.render.borrow_mut().take()))
     }
 
+    /// Binds the statements; the columns of the last expression, if it gives rows.
+    pub(crate) fn bound_only(&self, query: &Query) -> Bound<Option<Table>> {
+        let has_result = query.statements.iter().any(|statement| matches!(statement, Statement::Expression(_)));
+        if !has_result && !query.statements.is_empty() {
+            // A library of `let`s is a query without a result.
+            let mut scope = Scope::default();
+            for statement in &query.statements {
+                if let Statement::Let { name, value } = statement {
+                    scope = self.bind_let(name, value, &scope)?;
+                }
+            }
+            return Ok(None);
+        }
+        self.query(query).map(|(table, _)| Some(table))
+    }
+
     fn result_table(&self, expression: &Ast, scope: &Scope) -> Bound<Table> {
         match self.either(expression, scope)? {
             Either::Table(table) => Ok(table),
             Either::Scalar(value) => Ok(sources::single_row(vec![("print_0".to_string(), value)])),
         }
+    }
+
+    /// Only while checking: a missing table inside a fuzzy union is one without known columns.
+    fn tolerates_missing(&self) -> bool {
+        self.checking && self.fuzzy.get() > 0
     }
 
     /// Plans a tabular expression.
@@ -230,6 +324,9 @@ impl<'a> Binder<'a> {
     /// Plans whatever it is.
     pub(crate) fn either(&self, expression: &Ast, scope: &Scope) -> Bound<Either> {
         self.spend(1, &expression.span)?;
+        if let Some(found) = self.pattern_call(expression, scope)? {
+            return Ok(found);
+        }
         let table = match &expression.kind {
             ExprKind::Pipeline { source, operators } => self.pipeline(source, operators, scope)?,
             ExprKind::PipedInput => self.piped_input(expression)?,
@@ -237,11 +334,54 @@ impl<'a> Binder<'a> {
             ExprKind::Range { column, from, to, step } => self.range(column, from, to, step, scope)?,
             ExprKind::Print(values) => self.print(values, scope)?,
             ExprKind::Union(union) => self.union(None, union, &expression.span, scope)?,
+            ExprKind::ExternalData { columns, uris, properties } => {
+                self.external_data(columns, uris, properties, expression, scope)?
+            }
+            ExprKind::Search(search) => self.search(None, search, &expression.span, scope)?,
+            ExprKind::Find(find) => self.find(find, &expression.span, scope)?,
             ExprKind::UnsupportedSource(word) => {
                 return Err(not_executed(expression.span.clone(), format!("operator `{word}`")));
             }
             ExprKind::Name(name) => return self.name(name, &expression.span, scope),
-            ExprKind::Call { name, arguments } => return self.call_either(name, arguments, expression, scope),
+            ExprKind::Call { name, arguments } if name.text == "column_names_of" => {
+                let table = self.table(calls::only(name, arguments)?, &scope.without_rows())?;
+                let names = table.columns.iter().map(|column| serde_json::Value::from(column.name.as_str()));
+                let names = value::Value::from(serde_json::Value::Array(names.collect()));
+                return Ok(Either::Scalar(Typed::constant(names, KqlType::Dynamic)));
+            }
+            ExprKind::Call { name, arguments } if name.text == "table" => self.named_table(name, arguments, scope)?,
+            ExprKind::Call { name, arguments } => {
+                if scope.find(&name.text).is_none()
+                    && let Some(table) = self.hosted_call(name, arguments, scope)?
+                {
+                    return Ok(Either::Table(table));
+                }
+                if self.tolerates_missing()
+                    && !scope.has_rows()
+                    && scope.find(&name.text).is_none()
+                    && calls::is_unknown(&name.text)
+                {
+                    return Ok(Either::Table(hosted::never_run(vec![ColumnInfo::open()])));
+                }
+                return self.call_either(name, arguments, expression, scope);
+            }
+            ExprKind::Made(name) => match scope.column(name) {
+                Some(column) => return Ok(Either::Scalar(Typed::column(column))),
+                None => return Err(self.unknown_column(name, &expression.span, scope)),
+            },
+            ExprKind::Term { column, value } => {
+                return self.term(column.as_ref(), value, &expression.span, scope).map(Either::Scalar);
+            }
+            ExprKind::Assignment { .. } => {
+                return Err(Diagnostic::new(
+                    codes::TYPE,
+                    expression.span.clone(),
+                    "a condition must be a bool, this assigns a value",
+                )
+                .with_hint("compare with `==`"));
+            }
+            ExprKind::Method { .. } => self.remote_table(expression)?,
+            ExprKind::Member { base, .. } if is_remote(base) => self.remote_table(expression)?,
             ExprKind::Wildcard(pattern) => {
                 let message = format!("`{pattern}` matches several tables and stands only in `union`");
                 return Err(Diagnostic::new(codes::VALUE, expression.span.clone(), message));
@@ -252,6 +392,18 @@ impl<'a> Binder<'a> {
         Ok(Either::Table(table))
     }
 
+    /// `pattern("value")` or `pattern("value").path`
+    fn pattern_call(&self, expression: &Ast, scope: &Scope) -> Bound<Option<Either>> {
+        let (call, path) = match &expression.kind {
+            ExprKind::Member { base, member } => (&base.kind, Some(member.text.as_str())),
+            other => (other, None),
+        };
+        let ExprKind::Call { name, arguments } = call else { return Ok(None) };
+        let Some(Binding::Pattern(pattern)) = scope.find(&name.text) else { return Ok(None) };
+        let pattern = pattern.clone();
+        self.pattern_case(&pattern, arguments, path, &expression.span, scope).map(Some)
+    }
+
     /// A column, a `let`, or a table of the catalog.
     fn name(&self, name: &str, span: &Span, scope: &Scope) -> Bound<Either> {
         if let Some(column) = scope.column(name) {
@@ -259,38 +411,52 @@ impl<'a> Binder<'a> {
         }
         match scope.find(name) {
             Some(Binding::Scalar(value)) => Ok(Either::Scalar(value.clone())),
-            Some(Binding::Table(table)) => Ok(Either::Table(Table {
-                name: table.name.clone().or_else(|| Some(name.to_string())),
-                ..table.clone()
-            })),
-            Some(Binding::Function(_)) => Err(Diagnostic::new(
-                codes::SYNTAX,
-                span.clone(),
-                format!("`{name}` is a function: call it as `{name}()`"),
-            )),
-            None if scope.has_rows() => match self.catalog_table(name, span)? {
-                Some(table) => Ok(Either::Table(table)),
-                None => Err(self.unknown_column(name, span, scope)),
-            },
-            None => {
-                self.catalog_table(name, span)?.map(Either::Table).ok_or_else(|| self.unknown_table(name, span, scope))
+            Some(Binding::Table(table)) => Ok(Either::Table(table.clone())),
+            Some(Binding::Pattern(_)) => {
+                let message = format!("`{name}` is a pattern: give it values, as in `{name}(\"value\")`");
+                Err(Diagnostic::new(codes::SYNTAX, span.clone(), message))
             }
+            // A function whose parameters all have defaults needs no brackets.
+            Some(Binding::Function(function)) => {
+                let function = function.clone();
+                self.call_function(&function, None, &[], span, scope)
+            }
+            None => match (self.catalog_table(name, span)?, scope.open_column()) {
+                (Some(table), _) => Ok(Either::Table(table)),
+                (None, Some(column)) => Ok(Either::Scalar(Typed::column(column))),
+                (None, None) if scope.has_rows() => Err(self.unknown_column(name, span, scope)),
+                (None, None) if self.tolerates_missing() => {
+                    Ok(Either::Table(hosted::never_run(vec![ColumnInfo::open()])))
+                }
+                (None, None) => Err(self.unknown_table(name, span, scope)),
+            },
         }
     }
 
     fn pipeline(&self, source: &Ast, operators: &[crate::ast::Operator], scope: &Scope) -> Bound<Table> {
         // Inside a row (`in ((T | ...))`) the source is a table, never a column of that row.
         let outer = scope.without_rows();
-        let mut table = self.table(source, &outer)?;
-        let mut scope = outer;
-        for operator in operators {
+        let table = self.table(source, &outer)?;
+        self.piped_through(table, operators, &outer)
+    }
+
+    /// Applies operators one after the other.
+    pub(crate) fn piped_through(
+        &self,
+        mut table: Table,
+        operators: &[crate::ast::Operator],
+        scope: &Scope,
+    ) -> Bound<Table> {
+        let mut scope = scope.clone();
+        for (at, operator) in operators.iter().enumerate() {
             self.spend(1, &operator.span)?;
+            table = self.filtered_first(table, operator, operators.get(at + 1), &scope);
             if let crate::ast::OperatorKind::As(name) = &operator.kind {
                 table.name = Some(name.text.clone());
                 scope = scope.with(&name.text, Binding::Table(table.clone()));
                 continue;
             }
-            table = self.operator(table, operator, &scope)?;
+            table = self.windowed(table, operator, &scope)?;
         }
         Ok(table)
     }
@@ -313,6 +479,59 @@ impl<'a> Binder<'a> {
         self.known_tables.borrow_mut().get_or_insert_with(|| Rc::new(self.catalog.table_names())).clone()
     }
 
+    /// The real engine filters the left side before an `innerunique` join picks one row per key.
+    fn filtered_first(
+        &self,
+        table: Table,
+        operator: &crate::ast::Operator,
+        next: Option<&crate::ast::Operator>,
+        scope: &Scope,
+    ) -> Table {
+        use crate::ast::OperatorKind;
+        let (OperatorKind::Join(join), Some(OperatorKind::Where(condition))) =
+            (&operator.kind, next.map(|next| &next.kind))
+        else {
+            return table;
+        };
+        if self.checking || !join::is_inner_unique(join) {
+            return table;
+        }
+        // A condition on columns of the left side alone binds against them.
+        match self.condition(condition, &scope.with_rows(&table.columns)) {
+            Ok(condition) if condition.constant.is_none() => {
+                let columns = table.columns.clone();
+                let (name, serialized) = (table.name.clone(), table.serialized);
+                let filtered = table.with(table.frame.clone().filter(condition.expression), columns);
+                Table { name, serialized, ..filtered }
+            }
+            _ => table,
+        }
+    }
+
+    /// `declare query_parameters`: the host's value of that name, else the default.
+    fn query_parameters(&self, parameters: &[crate::ast::Parameter], scope: &Scope) -> Bound<Scope> {
+        let mut scope = scope.clone();
+        for parameter in parameters {
+            let Some(kql_type) = parameter.scalar_type else {
+                let message = format!("the query parameter `{}` must be a scalar", parameter.name.text);
+                return Err(Diagnostic::new(codes::TYPE, parameter.name.span.clone(), message));
+            };
+            let given = self.catalog.scalar(&parameter.name.text);
+            let value = match (given, &parameter.default) {
+                (Some(literal), _) => Typed::constant(value::of_literal(&literal), literal.kql_type()),
+                (None, Some(default)) => self.scalar(default, &scope)?,
+                (None, None) if self.checking => Typed::computed(rows::literal(&value::Cell::Null, kql_type), kql_type),
+                (None, None) => {
+                    let message = format!("the query parameter `{}` has no value", parameter.name.text);
+                    return Err(Diagnostic::new(codes::ARGUMENTS, parameter.name.span.clone(), message)
+                        .with_hint("give it a default: name: type = value"));
+                }
+            };
+            scope = scope.with(&parameter.name.text, Binding::Scalar(value.converted(kql_type)));
+        }
+        Ok(scope)
+    }
+
     pub(crate) fn unknown_table(&self, name: &str, span: &Span, scope: &Scope) -> Diagnostic {
         let tables = self.table_names();
         let lets = scope.names();
@@ -327,6 +546,15 @@ impl<'a> Binder<'a> {
             scope.columns().iter().map(|column| column.name.as_str()).chain(lets.iter().map(String::as_str));
         Diagnostic::new(codes::UNKNOWN_COLUMN, span.clone(), format!("unknown column `{name}`"))
             .with_nearest(name, candidates)
+    }
+}
+
+/// `cluster(...)`, `database(...)` and their methods.
+fn is_remote(base: &Ast) -> bool {
+    match &base.kind {
+        ExprKind::Call { name, .. } => matches!(name.text.as_str(), "cluster" | "database" | "workspace" | "app"),
+        ExprKind::Method { .. } => true,
+        _ => false,
     }
 }
 

@@ -64,8 +64,6 @@ const KEEPS_NAME: &[&str] = &[
     "erf",
     "erfc",
     "format_bytes",
-    "make_datetime",
-    "make_timespan",
     "series_fill_const",
     "series_fill_forward",
     "series_fill_backward",
@@ -80,6 +78,7 @@ const KEEPS_NAME: &[&str] = &[
     "take_anyif",
     "column_ifexists",
     "columnifexists",
+    "passthrough",
 ];
 
 /// Functions whose result is called `prefix_argument`.
@@ -88,6 +87,7 @@ const ADDS_NAME: &[(&str, &str)] = &[
     ("string_size", "string_size"),
     ("gettype", "type"),
     ("repeat", "repeat"),
+    ("treepath", "tree"),
     ("dcount_hll", "dcount_hll"),
     ("percentile_tdigest", "percentile_tdigest"),
 ];
@@ -122,6 +122,10 @@ pub(crate) fn derived(expression: &Ast) -> Option<String> {
             let function = name.text.as_str();
             if KEEPS_NAME.contains(&function) {
                 first
+            } else if matches!(function, "make_datetime" | "make_timespan") {
+                first.filter(|_| arguments.len() == 1)
+            } else if function == "ingestion_time" {
+                Some("$IngestionTime".to_string())
             } else if let Some((_, prefix)) = ADDS_NAME.iter().find(|(name, _)| *name == function) {
                 Some(format!("{prefix}_{}", first.unwrap_or_default()))
             } else if matches!(function, "array_sort_asc" | "array_sort_desc") {

@@ -27,11 +27,11 @@ impl Binder<'_> {
             OperatorKind::Extend(items) | OperatorKind::Serialize(items) => self.extend(table, items, scope),
             OperatorKind::ProjectAway(patterns) => {
                 let gone = matched(&table, patterns)?;
-                Ok(keep(table, |name| !gone.contains(name)))
+                Ok(keep(table, |name| !gone.contains(name) || is_hidden(name)))
             }
             OperatorKind::ProjectKeep(patterns) => {
                 let kept = matched(&table, patterns)?;
-                Ok(keep(table, |name| kept.contains(name)))
+                Ok(keep(table, |name| kept.contains(name) || is_hidden(name)))
             }
             OperatorKind::ProjectRename(pairs) => self.rename(table, pairs, scope),
             OperatorKind::ProjectReorder(items) => reorder(table, items),
@@ -60,7 +60,34 @@ impl Binder<'_> {
             OperatorKind::Parse { parameters, value, pattern, only_matches } => {
                 self.parse(table, parameters, value, pattern, *only_matches, operator, scope)
             }
-            OperatorKind::As(_) => Ok(table),
+            OperatorKind::As(_) | OperatorKind::Consume => Ok(table),
+            OperatorKind::MvApply(apply) => self.mv_apply(table, apply, operator, scope),
+            OperatorKind::MakeSeries(series) => self.make_series(table, series, operator, scope),
+            OperatorKind::Search(search) => self.search(Some(table), search, &operator.span, scope),
+            OperatorKind::Evaluate { name, arguments, schema, .. } => {
+                self.evaluate(table, name, arguments, schema.as_ref(), operator, scope)
+            }
+            OperatorKind::ParseKv { value, keys, properties } => self.parse_kv(table, value, keys, properties, scope),
+            OperatorKind::TopNested(levels) => self.top_nested(table, levels, operator, scope),
+            OperatorKind::TopHitters { count, of, by } => {
+                self.top_hitters(table, count, of, by.as_ref(), operator, scope)
+            }
+            OperatorKind::Partition { by, body, .. } => self.partition(table, by, body, operator, scope),
+            OperatorKind::Sample(count) => Ok(limited(table, self.constant_count(count, "sample", scope)?)),
+            OperatorKind::SampleDistinct { count, of } => self.sample_distinct(table, count, of, operator, scope),
+            OperatorKind::Scan(scan) => self.scan(table, scan, operator, scope),
+            OperatorKind::ProjectByNames(items) => self.project_by_names(table, items, scope),
+            OperatorKind::AssertSchema(wanted) => self.assert_schema(table, wanted, operator),
+            OperatorKind::Reduce { value } => {
+                self.scalar(value, &scope.with_rows(&table.columns))?;
+                if !self.checking {
+                    return Err(not_executed(operator.span.clone(), "operator `reduce`"));
+                }
+                let columns =
+                    [("Pattern", KqlType::String), ("Count", KqlType::Long), ("Representative", KqlType::String)];
+                Ok(super::hosted::never_run(columns.map(|(name, kql_type)| ColumnInfo::new(name, kql_type)).to_vec()))
+            }
+            OperatorKind::Unsupported { .. } if self.checking => Ok(super::hosted::never_run(vec![ColumnInfo::open()])),
             OperatorKind::Unsupported { name } => {
                 Err(not_executed(name.span.clone(), format!("operator `{}`", name.text)))
             }
@@ -100,6 +127,12 @@ impl Binder<'_> {
                 }
                 continue;
             }
+            if let Some(parts) = self.spread(item, &mut names, &scope)? {
+                for (name, value) in parts {
+                    place(name, value, &mut expressions, &mut columns);
+                }
+                continue;
+            }
             let value = self.scalar(&item.value, &scope)?;
             let name = match single_name(item)? {
                 Some(name) => name.text.clone(),
@@ -109,6 +142,7 @@ impl Binder<'_> {
                 },
             };
             place(name, value, &mut expressions, &mut columns);
+            mark_unknown(&mut columns, &item.value, &scope);
         }
         Ok((expressions, columns))
     }
@@ -119,6 +153,12 @@ impl Binder<'_> {
         let mut expressions = Vec::new();
         let mut added = Vec::new();
         for item in items {
+            if let Some(parts) = self.spread(item, &mut names, &scope)? {
+                for (name, value) in parts {
+                    place(name, value, &mut expressions, &mut added);
+                }
+                continue;
+            }
             let value = self.scalar(&item.value, &scope)?;
             let name = match single_name(item)? {
                 Some(name) => name.text.clone(),
@@ -134,6 +174,7 @@ impl Binder<'_> {
                 },
             };
             place(name, value, &mut expressions, &mut added);
+            mark_unknown(&mut added, &item.value, &scope);
         }
         let mut columns = table.columns.clone();
         for column in added {
@@ -160,6 +201,10 @@ impl Binder<'_> {
         let mut columns = table.columns.clone();
         for (new, old) in pairs {
             let Some(at) = table.columns.iter().position(|column| column.name == old.text) else {
+                if table.columns.iter().any(ColumnInfo::is_open) {
+                    columns.push(ColumnInfo { unknown: true, ..ColumnInfo::new(&new.text, KqlType::Dynamic) });
+                    continue;
+                }
                 return Err(self.unknown_column(&old.text, &old.span, &scope.with_rows(&table.columns)));
             };
             columns[at].name = new.text.clone();
@@ -186,7 +231,7 @@ impl Binder<'_> {
         let mut descending = Vec::new();
         for key in keys {
             let value = self.scalar(&key.value, &rows)?;
-            if value.kql_type == KqlType::Dynamic {
+            if value.kql_type == KqlType::Dynamic && !rows.is_open() {
                 let message = "dynamic values have no order";
                 return Err(Diagnostic::new(codes::TYPE, key.value.span.clone(), message)
                     .with_hint("sort by tostring() or tolong() of it"));
@@ -239,7 +284,19 @@ fn place(name: String, value: Typed, expressions: &mut Vec<Expr>, columns: &mut 
         None => (value.expression, None),
     };
     expressions.push(expression.alias(name.as_str()));
-    columns.push(ColumnInfo { name, kql_type: value.kql_type, scanned });
+    columns.push(ColumnInfo { scanned, ..ColumnInfo::new(name, value.kql_type) });
+}
+
+/// Only while checking: a column passed on from data that nobody has seen keeps its unknown type.
+fn mark_unknown(columns: &mut [ColumnInfo], value: &Ast, scope: &Scope) {
+    let ExprKind::Name(name) = &value.kind else { return };
+    let unknown = match scope.column(name) {
+        Some(column) => column.unknown,
+        None => scope.is_open() && scope.find(name).is_none(),
+    };
+    if let (true, Some(column)) = (unknown, columns.last_mut()) {
+        column.unknown = true;
+    }
 }
 
 fn null_rank(value: &Typed, nulls_first: bool) -> Expr {
@@ -282,6 +339,11 @@ fn chosen(table: Table, columns: Vec<ColumnInfo>) -> Table {
     table.with(table.frame.clone().select(expressions), columns)
 }
 
+/// Columns of the planner: no pattern means them.
+fn is_hidden(name: &str) -> bool {
+    name.contains('\0')
+}
+
 /// Names of the columns that the patterns match; a pattern that matches none is an error.
 fn matched(table: &Table, patterns: &[NamePattern]) -> Bound<std::collections::HashSet<String>> {
     let mut names = std::collections::HashSet::new();
@@ -294,7 +356,7 @@ fn matched(table: &Table, patterns: &[NamePattern]) -> Bound<std::collections::H
 fn matching<'t>(table: &'t Table, pattern: &NamePattern) -> Bound<Vec<&'t ColumnInfo>> {
     let hits: Vec<&ColumnInfo> =
         table.columns.iter().filter(|column| fits(&pattern.text, pattern.wildcard, &column.name)).collect();
-    if hits.is_empty() {
+    if hits.is_empty() && !table.columns.iter().any(ColumnInfo::is_open) {
         let what = if pattern.wildcard { "no column matches" } else { "unknown column" };
         let names = table.columns.iter().map(|column| column.name.as_str());
         return Err(Diagnostic::new(codes::UNKNOWN_COLUMN, pattern.span.clone(), format!("{what} `{}`", pattern.text))

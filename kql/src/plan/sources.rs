@@ -18,8 +18,17 @@ const MAX_RANGE: usize = 10_000_000;
 impl Binder<'_> {
     /// A table of the host; `None` if it has none of that name.
     pub(super) fn catalog_table(&self, name: &str, span: &Span) -> Bound<Option<Table>> {
+        if self.checking
+            && let Some(table) = self.declared_table(name)
+        {
+            return Ok(Some(table));
+        }
         match self.catalog.table(name) {
-            Ok(None) => Ok(None),
+            Ok(None) => {
+                // A tabular function whose parameters all have defaults may be named like a table.
+                let name = Name { text: name.to_string(), span: span.clone() };
+                self.hosted_call(&name, &[], &Scope::default())
+            }
             Ok(Some(frame)) => self.scanned(frame, Some(name), span).map(Some),
             Err(problem) => Err(Diagnostic::new(
                 codes::UNREADABLE_TABLE,
@@ -27,6 +36,21 @@ impl Binder<'_> {
                 format!("table `{name}` cannot be read: {problem}"),
             )),
         }
+    }
+
+    /// A frame that a tabular function of the host gave, with the types it declares.
+    pub(super) fn host_frame(&self, frame: LazyFrame, declared: &[crate::Column], span: &Span) -> Bound<Table> {
+        let mut table = self.scanned(frame, None, span)?;
+        for column in &mut table.columns {
+            let tag = declared.iter().find(|declared| declared.name == column.name).map(|declared| declared.kql_type);
+            if let Some(tag @ (KqlType::Dynamic | KqlType::Guid)) = tag
+                && column.kql_type == KqlType::String
+            {
+                column.kql_type = tag;
+                column.scanned = None;
+            }
+        }
+        Ok(table)
     }
 
     pub(super) fn piped_input(&self, expression: &Ast) -> Bound<Table> {
@@ -47,10 +71,10 @@ impl Binder<'_> {
             let declared = table.and_then(|table| self.catalog.column_type(table, name));
             let kql_type = declared.filter(|_| *dtype == DataType::String).unwrap_or_else(|| kql_type_of(dtype));
             let needs_work = !(*dtype == rows::physical(kql_type) && kql_type != KqlType::String);
-            ColumnInfo { name: name.to_string(), kql_type, scanned: needs_work.then(|| dtype.clone()) }
+            ColumnInfo { scanned: needs_work.then(|| dtype.clone()), ..ColumnInfo::new(name.to_string(), kql_type) }
         });
         let columns = columns.collect();
-        Ok(Table { frame, columns, weight: 1, name: table.map(str::to_string) })
+        Ok(Table { frame, columns, weight: 1, name: table.map(str::to_string), serialized: false })
     }
 
     pub(super) fn datatable(
@@ -76,9 +100,16 @@ impl Binder<'_> {
             let (_, kql_type) = columns[at % columns.len()];
             let bound = self.scalar(value, &scope)?.converted(kql_type);
             let Some(cell) = bound.constant else {
+                if self.checking {
+                    continue;
+                }
                 return Err(Diagnostic::new(codes::VALUE, value.span.clone(), "a datatable holds constants only"));
             };
             cells[at % columns.len()].push(cell);
+        }
+        if self.checking {
+            let columns = columns.iter().map(|(name, kql_type)| ColumnInfo::new(&name.text, *kql_type)).collect();
+            return Ok(super::hosted::never_run(columns));
         }
         let height = values.len() / columns.len();
         let series = columns.iter().zip(cells).map(|((name, kql_type), cells)| {
@@ -86,7 +117,7 @@ impl Binder<'_> {
         });
         let frame = DataFrame::new(height, series.collect()).map_err(plan_error(span))?;
         let columns = columns.iter().map(|(name, kql_type)| ColumnInfo::new(&name.text, *kql_type)).collect();
-        Ok(Table { frame: frame.lazy(), columns, weight: 1, name: None })
+        Ok(Table { frame: frame.lazy(), columns, weight: 1, name: None, serialized: false })
     }
 
     pub(super) fn range(&self, column: &Name, from: &Ast, to: &Ast, step: &Ast, scope: &Scope) -> Bound<Table> {
@@ -97,11 +128,15 @@ impl Binder<'_> {
             (KqlType::Timespan, KqlType::Timespan) => KqlType::Timespan,
             (KqlType::Real, _) | (_, KqlType::Real) => KqlType::Real,
             (KqlType::Int | KqlType::Long, KqlType::Int | KqlType::Long) => KqlType::Long,
+            (from_type, KqlType::Dynamic) | (KqlType::Dynamic, from_type) if self.checking => from_type,
             (from_type, step_type) => {
                 let message = format!("`range` cannot step from a {from_type} by a {step_type}");
                 return Err(Diagnostic::new(codes::TYPE, step.span.clone(), message));
             }
         };
+        if self.checking {
+            return Ok(super::hosted::never_run(vec![ColumnInfo::new(&column.text, kql_type)]));
+        }
         let constant = |value: Typed, at: &Ast| {
             value.constant.ok_or_else(|| Diagnostic::new(codes::VALUE, at.span.clone(), "`range` needs constants"))
         };
@@ -116,7 +151,8 @@ impl Binder<'_> {
         let height = cells.len();
         let series = rows::build(PlSmallStr::from_str(&column.text), kql_type, cells.into_iter());
         let frame = DataFrame::new(height, vec![series.into_column()]).map_err(plan_error(&column.span))?;
-        Ok(Table { frame: frame.lazy(), columns: vec![ColumnInfo::new(&column.text, kql_type)], weight: 1, name: None })
+        let columns = vec![ColumnInfo::new(&column.text, kql_type)];
+        Ok(Table { serialized: true, ..Table::new(frame.lazy(), columns) })
     }
 
     pub(super) fn print(&self, values: &[NamedExpr], scope: &Scope) -> Bound<Table> {
@@ -145,7 +181,7 @@ pub(super) fn single_row(values: Vec<(String, Typed)>) -> Table {
     let expressions: Vec<Expr> =
         values.into_iter().map(|(name, value)| value.expression.alias(name.as_str())).collect();
     let row = Series::new("one row".into(), [0i64]).into_frame();
-    Table { frame: row.lazy().select(expressions), columns, weight: 1, name: None }
+    Table { frame: row.lazy().select(expressions), columns, weight: 1, name: None, serialized: false }
 }
 
 /// The same column claimed twice in one operator.

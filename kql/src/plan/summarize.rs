@@ -28,6 +28,11 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
+    /// The rows that are aggregated.
+    pub(super) fn input(&self) -> &Scope {
+        &self.input
+    }
+
     pub(super) fn argument(&self, value: Typed) -> Expr {
         let name = format!("__arg_{}", self.arguments.borrow().len());
         self.arguments.borrow_mut().push(value.expression.alias(name.as_str()));
@@ -89,7 +94,7 @@ impl Binder<'_> {
         let mut keys = Vec::new();
         for item in by {
             let value = self.scalar(&item.value, input)?;
-            if value.kql_type == KqlType::Dynamic {
+            if value.kql_type == KqlType::Dynamic && !input.is_open() {
                 let message = "rows cannot be grouped by a dynamic value";
                 return Err(Diagnostic::new(codes::TYPE, item.value.span.clone(), message)
                     .with_hint("group by tostring() of it"));

@@ -1,0 +1,121 @@
+//! Many queries at once: one JSON object per line in, one per line out.
+//!
+//! Cells: long and int as JSON integers, reals as numbers or "NaN"/"Infinity"/"-Infinity", datetimes
+//! as ISO text, timespans as `d.hh:mm:ss.fffffff`, dynamics as JSON values, nulls as null.
+
+use std::io::{self, BufRead, Write};
+
+use polars::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{Catalog, Check, KqlType, QueryOptions, QueryResult, check, execute, ticks};
+
+/// Runs `{"id", "query"}` lines. Out: `{"id", "columns", "types", "rows"}`, or `{"id", "error"}`
+/// for a query that gives no result; a bad query never ends the batch.
+///
+/// Errors: input that cannot be read, a line that is not JSON, output that cannot be written.
+pub fn run_jsonl(input: impl BufRead, mut output: impl Write, catalog: &dyn Catalog) -> io::Result<()> {
+    for_each_query(input, |id, query| {
+        let answer = match execute(query, catalog, &QueryOptions::default()) {
+            Ok(result) => encoded(id, &result),
+            Err(error) => json!({"id": id, "error": error.render(query)}),
+        };
+        writeln!(output, "{answer}")
+    })?;
+    output.flush()
+}
+
+/// Checks `{"id", "query"}` lines without running them. Out: `{"id", "parse", "bind", "columns",
+/// "open", "error"}`, where columns are `[name, type]` and a type that only rows tell is "unknown".
+///
+/// Errors: as [`run_jsonl`].
+pub fn check_jsonl(input: impl BufRead, mut output: impl Write, catalog: &dyn Catalog) -> io::Result<()> {
+    for_each_query(input, |id, query| {
+        let checked = check(query, catalog, &QueryOptions::default());
+        writeln!(output, "{}", checked_line(id, query, &checked))
+    })?;
+    output.flush()
+}
+
+fn for_each_query(input: impl BufRead, mut run: impl FnMut(&Value, &str) -> io::Result<()>) -> io::Result<()> {
+    for line in input.lines() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let case: Value = serde_json::from_str(&line)?;
+        run(&case["id"], case["query"].as_str().unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+fn checked_line(id: &Value, query: &str, checked: &Check) -> Value {
+    let mut line = json!({"id": id, "parse": checked.parsed, "bind": checked.bound});
+    if let Some(columns) = &checked.columns {
+        let columns: Vec<Value> = columns
+            .iter()
+            .map(|column| json!([column.name, column.kql_type.map_or("unknown", KqlType::name)]))
+            .collect();
+        line["columns"] = columns.into();
+        line["open"] = checked.open.into();
+    }
+    if let Some(first) = checked.diagnostics.first() {
+        line["error"] = first.render(query).into();
+        line["code"] = first.code.into();
+    }
+    line
+}
+
+/// A result as one JSON object.
+pub fn encoded(id: &Value, result: &QueryResult) -> Value {
+    let columns: Vec<&str> = result.schema.iter().map(|column| column.name.as_str()).collect();
+    let types: Vec<&str> = result.schema.iter().map(|column| column.kql_type.name()).collect();
+    let rows: Vec<Vec<Value>> = (0..result.frame.height())
+        .map(|row| {
+            let cells = result.frame.columns().iter().zip(&result.schema);
+            cells.map(|(values, column)| cell(&values.get(row).unwrap_or(AnyValue::Null), column.kql_type)).collect()
+        })
+        .collect();
+    json!({"id": id, "columns": columns, "types": types, "rows": rows})
+}
+
+/// One cell as JSON.
+pub fn cell(value: &AnyValue<'_>, kql_type: KqlType) -> Value {
+    match value {
+        AnyValue::Null => Value::Null,
+        AnyValue::Boolean(value) => json!(value),
+        AnyValue::Int32(value) => json!(value),
+        AnyValue::Int64(value) => json!(value),
+        AnyValue::Float64(value) => real(*value),
+        AnyValue::Datetime(value, unit, _) | AnyValue::DatetimeOwned(value, unit, _) => {
+            json!(ticks::format_datetime(in_ticks(*value, *unit) + ticks::UNIX_EPOCH))
+        }
+        AnyValue::Duration(value, unit) => json!(ticks::format_timespan(in_ticks(*value, *unit))),
+        other => {
+            let text = other.get_str().unwrap_or_default();
+            if kql_type == KqlType::Dynamic {
+                serde_json::from_str(text).unwrap_or_else(|_| json!(text))
+            } else {
+                json!(text)
+            }
+        }
+    }
+}
+
+fn real(value: f64) -> Value {
+    if value.is_nan() {
+        json!("NaN")
+    } else if value.is_infinite() {
+        json!(if value > 0.0 { "Infinity" } else { "-Infinity" })
+    } else {
+        json!(value)
+    }
+}
+
+fn in_ticks(value: i64, unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Nanoseconds => value / 100,
+        TimeUnit::Microseconds => value.saturating_mul(10),
+        TimeUnit::Milliseconds => value.saturating_mul(10_000),
+    }
+}

@@ -1,0 +1,225 @@
+//! `search` and `find`: rows that hold a term in any column, or fit a condition.
+
+use polars::prelude::*;
+
+use super::{
+    Binder, Bound, ColumnInfo, Either, Table, Typed, lets::Scope, names::Names, not_executed, scalar::disjunction,
+    union::text_of,
+};
+use crate::{
+    ast::{Expr as Ast, ExprKind, Find, KqlType, Name, Search, TextMatch, TextOp, Union},
+    diagnostics::{Diagnostic, Span, codes},
+    functions::{conversion, string},
+    rows::named,
+    value::{Cell, Value},
+};
+
+/// Column that tells which table a row of `search` came from.
+const TABLE: &str = "$table";
+
+impl Binder<'_> {
+    pub(super) fn search(&self, input: Option<Table>, search: &Search, span: &Span, scope: &Scope) -> Bound<Table> {
+        let kind = text_of(&search.parameters, &["kind"]);
+        let case_sensitive = match kind.as_deref() {
+            None | Some("default" | "case_insensitive") => false,
+            Some("case_sensitive") => true,
+            Some(other) => {
+                let message = format!("`search` has the kinds case_sensitive and case_insensitive, not `{other}`");
+                return Err(Diagnostic::new(codes::VALUE, span.clone(), message));
+            }
+        };
+        let table = match input {
+            Some(input) if search.tables.is_empty() => self.with_origin(input),
+            Some(_) => {
+                let message = "`search in (...)` begins a query and cannot stand behind a `|`";
+                return Err(Diagnostic::new(codes::SYNTAX, span.clone(), message));
+            }
+            None => self.all_of(&search.tables, TABLE, span, scope)?,
+        };
+        let mut rows = scope.with_rows(&table.columns);
+        rows.case_sensitive_terms = case_sensitive;
+        let condition = self.condition(&search.predicate, &rows)?;
+        let columns = table.columns.clone();
+        Ok(table.with(table.frame.clone().filter(condition.expression), columns))
+    }
+
+    /// The table with a first column that names it.
+    fn with_origin(&self, table: Table) -> Table {
+        if table.column(TABLE).is_some() {
+            return table;
+        }
+        let name = table.name.clone().unwrap_or_default();
+        let mut columns = vec![ColumnInfo::new(TABLE, KqlType::String)];
+        columns.extend(table.columns.iter().cloned());
+        let kept: Vec<Expr> = columns.iter().map(|column| named(&column.name)).collect();
+        table.with(table.frame.clone().with_columns([lit(name).alias(TABLE)]).select(kept), columns)
+    }
+
+    /// The union of the tables, or of every table there is, with their names in `origin`.
+    fn all_of(&self, tables: &[Ast], origin: &str, span: &Span, scope: &Scope) -> Bound<Table> {
+        let every = [Ast { kind: ExprKind::Wildcard("*".to_string()), span: span.clone() }];
+        let tables = if tables.is_empty() { every.to_vec() } else { tables.to_vec() };
+        let with_source = crate::ast::OperatorParameter {
+            name: Name { text: "withsource".to_string(), span: span.clone() },
+            value: Ast { kind: ExprKind::Name(origin.to_string()), span: span.clone() },
+        };
+        self.union(None, &Union { parameters: vec![with_source], tables }, span, scope)
+    }
+
+    /// A term in one column, or in any.
+    pub(super) fn term(&self, column: Option<&Name>, value: &Ast, span: &Span, scope: &Scope) -> Bound<Typed> {
+        let constant = self.constant(value, scope)?;
+        let kql_type = self.scalar(value, &scope.without_rows())?.kql_type;
+        let text = conversion::text_of(&constant, kql_type).to_string();
+        let predicate = predicate_of(&text, scope.case_sensitive_terms);
+        let matching = |value: Typed| {
+            let predicate = predicate.clone();
+            Typed::apply(
+                vec![value.converted(KqlType::String)],
+                KqlType::Bool,
+                std::sync::Arc::new(move |cells| predicate(cells[0].text()).into()),
+            )
+        };
+        match column {
+            Some(name) => {
+                let column = Ast { kind: ExprKind::Name(name.text.clone()), span: name.span.clone() };
+                match self.either(&column, scope)? {
+                    Either::Scalar(value) => Ok(matching(value)),
+                    Either::Table(_) => Err(self.unknown_column(&name.text, &name.span, scope)),
+                }
+            }
+            None => {
+                let hits: Vec<Typed> = scope
+                    .columns()
+                    .iter()
+                    .filter(|column| column.name != TABLE && !column.name.starts_with('\0'))
+                    .map(|column| matching(Typed::column(column)))
+                    .collect();
+                if hits.is_empty() {
+                    return Err(Diagnostic::new(codes::TYPE, span.clone(), "there is no column to search"));
+                }
+                Ok(disjunction(hits))
+            }
+        }
+    }
+
+    pub(super) fn find(&self, find: &Find, span: &Span, scope: &Scope) -> Bound<Table> {
+        let origin = text_of(&find.parameters, &["withsource"]).unwrap_or_else(|| "source_".to_string());
+        let mut legs = Vec::new();
+        if find.tables.is_empty() {
+            let wildcard = Ast { kind: ExprKind::Wildcard("*".to_string()), span: span.clone() };
+            legs.push(wildcard);
+        } else {
+            legs.extend(find.tables.iter().cloned());
+        }
+        let mut tables = Vec::new();
+        for leg in &legs {
+            match &leg.kind {
+                ExprKind::Wildcard(pattern) => self.wildcard_tables(pattern, &leg.span, &mut tables)?,
+                _ => tables.push(self.table(leg, &scope.without_rows())?),
+            }
+        }
+        // A table without the columns of the condition has no row that fits.
+        let mut problem = None;
+        let mut found = Vec::new();
+        for table in tables {
+            let rows = scope.with_rows(&table.columns);
+            match self.condition(&find.predicate, &rows) {
+                Ok(condition) => {
+                    let columns = table.columns.clone();
+                    let name = table.name.clone();
+                    let filtered = table.with(table.frame.clone().filter(condition.expression), columns);
+                    found.push(Table { name, ..filtered }.canonical());
+                }
+                Err(diagnostic) if diagnostic.code == codes::UNKNOWN_COLUMN => problem = Some(diagnostic),
+                Err(diagnostic) => return Err(diagnostic),
+            }
+        }
+        if found.is_empty() {
+            return Err(
+                problem.unwrap_or_else(|| Diagnostic::new(codes::UNKNOWN_TABLE, span.clone(), "`find` has no table"))
+            );
+        }
+        let shared: Vec<String> = found[0]
+            .columns
+            .iter()
+            .map(|column| &column.name)
+            .filter(|name| found.iter().all(|table| table.column(name).is_some()))
+            .cloned()
+            .collect();
+        let mut united = self.stacked(found, false, Some(&origin), span)?;
+        if find.columns.is_empty() && !find.packed {
+            // Without `project`, the result has what all tables have.
+            united.columns.retain(|column| column.name == origin || shared.contains(&column.name));
+        }
+        self.found_columns(united, find, &origin, span)
+    }
+
+    /// The columns that `find ... project` asks for.
+    fn found_columns(&self, table: Table, find: &Find, origin: &str, span: &Span) -> Bound<Table> {
+        if find.packed && !self.checking {
+            return Err(not_executed(span.clone(), "`pack(*)` of `find`"));
+        }
+        if find.columns.is_empty() && !find.packed {
+            if self.checking {
+                return Ok(table);
+            }
+            return Err(
+                not_executed(span.clone(), "`find` without `project`").with_hint("name the columns: project a, b")
+            );
+        }
+        let mut names = Names::default();
+        names.claim(origin);
+        let mut columns = vec![ColumnInfo::new(origin, KqlType::String)];
+        let mut expressions: Vec<Expr> = vec![named(origin)];
+        for (name, wanted) in &find.columns {
+            let Some(column) = table.column(&name.text) else {
+                return Err(Diagnostic::new(
+                    codes::UNKNOWN_COLUMN,
+                    name.span.clone(),
+                    format!("no table of `find` has the column `{}`", name.text),
+                ));
+            };
+            let value = Typed::column(column);
+            let value = value.converted(wanted.unwrap_or(column.kql_type));
+            expressions.push(value.expression.alias(name.text.as_str()));
+            columns.push(ColumnInfo::new(&name.text, value.kql_type));
+        }
+        if find.packed {
+            columns.push(ColumnInfo::new("pack_", KqlType::Dynamic));
+        }
+        Ok(table.with(table.frame.clone().select(expressions), columns))
+    }
+}
+
+type TextPredicate = std::sync::Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// `"term"` is a whole term; stars at its ends make it a prefix, suffix or part of one.
+fn predicate_of(text: &str, case_sensitive: bool) -> TextPredicate {
+    let (head, tail) = (text.starts_with('*'), text.len() > 1 && text.ends_with('*'));
+    let inner = text.trim_matches('*').to_string();
+    if inner.is_empty() {
+        return std::sync::Arc::new(|_| true);
+    }
+    if inner.contains('*') {
+        let parts: Vec<String> = text.split('*').map(regex::escape).collect();
+        let flag = if case_sensitive { "(?s)" } else { "(?si)" };
+        let pattern = format!("{flag}{}", parts.join(".*"));
+        return match string::compile(&pattern) {
+            Ok(regex) => std::sync::Arc::new(move |cell| regex.is_match(cell)),
+            Err(_) => std::sync::Arc::new(|_| false),
+        };
+    }
+    let how = match (head, tail) {
+        (false, false) => TextMatch::Has,
+        (false, true) => TextMatch::HasPrefix,
+        (true, false) => TextMatch::HasSuffix,
+        (true, true) => TextMatch::Contains,
+    };
+    let op = TextOp { how, negated: false, case_sensitive };
+    let predicate = string::text_predicate(op, Some(&inner));
+    std::sync::Arc::new(move |cell| {
+        let hit: Value = predicate(&[Cell::Str(cell.into()), Cell::Str(inner.as_str().into())]);
+        hit.boolean() == Some(true)
+    })
+}

@@ -1,0 +1,95 @@
+//! A catalog of declared schemas, for checking queries without their tables.
+
+use std::{collections::HashMap, sync::Arc};
+
+use polars::prelude::LazyFrame;
+use serde_json::Value;
+
+use crate::{Catalog, Column, KqlType};
+
+/// A tabular function of the host, such as `_GetWatchlist`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableFunction {
+    /// Scalar parameters; each may be left out
+    pub parameters: Vec<Column>,
+    /// What it gives
+    pub columns: Vec<Column>,
+}
+
+/// Tables and tabular functions by their columns alone; no rows.
+///
+/// Its JSON: `{"tables": {name: {"columns": {column: type}}}, "functions": {name: {"parameters":
+/// [[name, type]], "columns": {column: type}}}}`; an object of tables alone is read as well.
+#[derive(Debug, Clone, Default)]
+pub struct SchemaCatalog {
+    tables: HashMap<String, Arc<[Column]>>,
+    functions: HashMap<String, Arc<TableFunction>>,
+}
+
+impl SchemaCatalog {
+    /// Reads schemas from JSON text. Errors: text that is not JSON, or an unknown type name.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        let document: Value = serde_json::from_str(text).map_err(|problem| problem.to_string())?;
+        let mut catalog = Self::default();
+        let empty = serde_json::Map::new();
+        let tables = document.get("tables").unwrap_or(&document).as_object().unwrap_or(&empty);
+        for (name, table) in tables {
+            let columns =
+                columns_of(table.get("columns").unwrap_or(table)).map_err(|problem| format!("{name}: {problem}"))?;
+            catalog.tables.insert(name.clone(), columns.into());
+        }
+        let functions = document.get("functions").and_then(Value::as_object).unwrap_or(&empty);
+        for (name, function) in functions {
+            let part = |key: &str| {
+                function.get(key).map_or(Ok(Vec::new()), columns_of).map_err(|problem| format!("{name}: {problem}"))
+            };
+            let function = TableFunction { parameters: part("parameters")?, columns: part("columns")? };
+            catalog.functions.insert(name.clone(), Arc::new(function));
+        }
+        Ok(catalog)
+    }
+
+    /// How many tables it knows.
+    pub fn table_count(&self) -> usize {
+        self.tables.len()
+    }
+}
+
+/// `{name: type}` or `[[name, type], ...]`
+fn columns_of(value: &Value) -> Result<Vec<Column>, String> {
+    let column = |name: &str, kql_type: &Value| {
+        let text = kql_type.as_str().unwrap_or_default();
+        let kql_type = KqlType::from_name(text).ok_or_else(|| format!("`{text}` is not a type"))?;
+        Ok(Column { name: name.to_string(), kql_type })
+    };
+    match value {
+        Value::Object(entries) => entries.iter().map(|(name, kql_type)| column(name, kql_type)).collect(),
+        Value::Array(entries) => {
+            entries.iter().map(|entry| column(entry[0].as_str().unwrap_or_default(), &entry[1])).collect()
+        }
+        _ => Err("columns are an object or an array".to_string()),
+    }
+}
+
+impl Catalog for SchemaCatalog {
+    fn table_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.tables.keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn table(&self, name: &str) -> Result<Option<LazyFrame>, String> {
+        match self.tables.contains_key(name) {
+            true => Err("only its columns are known".to_string()),
+            false => Ok(None),
+        }
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<[Column]>> {
+        self.tables.get(name).cloned()
+    }
+
+    fn table_function(&self, name: &str) -> Option<Arc<TableFunction>> {
+        self.functions.get(name).cloned()
+    }
+}

@@ -1,0 +1,113 @@
+//! Checking: names and types without rows.
+
+use huntbook_kql::{Check, QueryOptions, SchemaCatalog, batch, check};
+
+const SCHEMAS: &str = r#"{
+    "tables": {
+        "Events": {"columns": {"Time": "datetime", "Account": "string", "Id": "guid", "Code": "int", "Data": "dynamic"}},
+        "Hosts": {"columns": {"Name": "string", "Code": "long"}}
+    },
+    "functions": {
+        "_GetWatchlist": {"parameters": [["watchlist", "string"]], "columns": {"SearchKey": "string"}}
+    }
+}"#;
+
+fn checked(query: &str) -> Check {
+    check(query, &SchemaCatalog::from_json(SCHEMAS).unwrap(), &QueryOptions::default())
+}
+
+/// `name:type` of every column; `?` where only rows tell the type.
+fn columns(query: &str) -> String {
+    let check = checked(query);
+    assert!(check.bound, "{query}: {:?}", check.diagnostics);
+    let columns = check.columns.unwrap_or_default();
+    let column = |column: &huntbook_kql::CheckedColumn| {
+        format!("{}:{}", column.name, column.kql_type.map_or("?", huntbook_kql::KqlType::name))
+    };
+    columns.iter().map(column).collect::<Vec<_>>().join(" ")
+}
+
+macro_rules! schemas {
+    ($($name:ident: $query:expr => $columns:expr;)*) => {
+        $(#[test] fn $name() { assert_eq!(columns($query), $columns, "{}", $query); })*
+    };
+}
+
+schemas! {
+    declared_types_are_kept: "Events | project Time, Id, Code, Data" => "Time:datetime Id:guid Code:int Data:dynamic";
+    functions_that_do_not_run_bind: "Events | project s = series_fir(Data, Data), n = geo_distance_2points(1, 2, 3, 4)" => "s:dynamic n:real";
+    subqueries_are_not_run: "Events | where Code > toscalar(Hosts | summarize max(Code)) and Account in (Hosts) | project Code" => "Code:int";
+    host_functions_need_no_arguments: "_GetWatchlist('x') | union _GetWatchlist | project SearchKey" => "SearchKey:string";
+    unpacked_columns_are_unknown: "Events | evaluate bag_unpack(Data) | project Account, x" => "Account:string x:?";
+    what_is_computed_from_unknowns_is_known: "Events | evaluate bag_unpack(Data) | summarize n = dcount(x) by y, Account" => "y:dynamic Account:string n:long";
+    tuples_spread: "Events | project (a, b) = series_decompose_anomalies(Data)" => "a:dynamic b:dynamic series_decompose_anomalies_Data_baseline:dynamic";
+    fuzzy_unions_forgive_missing_tables: "union isfuzzy=true (Nothing | project a), (Hosts) | project Name" => "Name:string";
+    computed_tables_are_open: "let f = (t:string) { table(t) | where Code > 1 }; f('Hosts')" => "Name:string Code:long";
+    series_are_dynamic: "Events | make-series n = count() on Time step 1h by Account" => "Account:string n:dynamic Time:dynamic";
+    mv_apply_keeps_the_left: "Hosts | extend d = dynamic([1]) | mv-apply e = d to typeof(long) on (summarize s = sum(e))" => "Name:string Code:long d:dynamic s:long";
+    join_renames_the_right: "Events | project Account, n = Code | join kind=inner (Hosts | project Account = Name, n = 1.5) on Account" => "Account:string n:int Account1:string n1:real";
+    search_adds_the_table: "Hosts | search 'x'" => "$table:string Name:string Code:long";
+    top_nested_names_its_measures: "Hosts | top-nested 2 of Name by count(), top-nested 1 of Code by m = max(Code)" => "Name:string aggregated_Name:long Code:long m:long";
+}
+
+#[test]
+fn unpacking_opens_the_schema() {
+    assert!(checked("Events | evaluate bag_unpack(Data)").open);
+    assert!(!checked("Events").open);
+}
+
+#[test]
+fn mistakes_are_placed() {
+    let check = checked("Events\n| where Acount == 'x'");
+    assert!(check.parsed && !check.bound);
+    let first = &check.diagnostics[0];
+    assert_eq!((first.line, first.column, first.code), (2, 9, "KH0102"));
+    assert_eq!(first.hint.as_deref(), Some("did you mean `Account`?"));
+
+    let check = checked("Events | where");
+    assert!(!check.parsed && !check.bound);
+    assert!(!checked("Nothing | count").bound);
+}
+
+#[test]
+fn the_whole_language_parses() {
+    for query in [
+        "let a = 1;\n\n// a comment\nprint a // another\n| extend b = 2",
+        "Events | scan declare (n:long = 0) with (step s output=all: Code > 1 => n = s.n + 1; step t: true;)",
+        "Events | make-series dcount(Account) default=0 on Time in range(ago(7d), now(), 1d) by Code",
+        "Events | partition hint.strategy=native by Account (top 1 by Time)",
+        "Events | facet by Account with (take 1)",
+        "Events | where Account !matches regex 'x' and not(Account has_all ('a', 'b'))",
+        "Events | project-reorder * asc | project-away *1",
+        "alias database d = cluster('c').database('d'); restrict access to (Events); set notruncation; Events | count",
+        "find withsource=S in (Ev*, Hosts) where Code > 1 project Code, pack(*)",
+        "search kind=case_sensitive in (Events, H*) Account:'x' and (Code > 1 or 'foo*')",
+        "Events | graph-match (a)-[e]->(b) where a.x == 1 project a.x",
+        "externaldata(a:string, b:int) [@'https://x/y.csv', h'z'] with (format='csv', ignoreFirstRecord=true)",
+        "Events | render timechart with (title='x', xcolumn=Time)",
+        "print a = ```many\nlines```, b = 'x' \"y\", c = h@'z', d = 1.5h, e = 0xFF, f = datetime(2020-01-01)",
+    ] {
+        let check = checked(query);
+        assert!(check.parsed, "{query}: {:?}", check.diagnostics);
+    }
+}
+
+#[test]
+fn batches_answer_every_line() {
+    let catalog = SchemaCatalog::from_json(SCHEMAS).unwrap();
+    let input = "{\"id\": 1, \"query\": \"Hosts | project Name\"}\n\n{\"id\": \"b\", \"query\": \"Hosts | wher x\"}\n";
+    let mut output = Vec::new();
+    batch::check_jsonl(input.as_bytes(), &mut output, &catalog).unwrap();
+    let lines: Vec<serde_json::Value> =
+        String::from_utf8(output).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["columns"], serde_json::json!([["Name", "string"]]));
+    assert_eq!((&lines[1]["id"], &lines[1]["parse"]), (&serde_json::json!("b"), &serde_json::json!(false)));
+
+    let mut output = Vec::new();
+    batch::run_jsonl("{\"id\": 1, \"query\": \"print a = 1s, b = real(nan)\"}".as_bytes(), &mut output, &catalog)
+        .unwrap();
+    let line: serde_json::Value = serde_json::from_slice(&output).unwrap();
+    assert_eq!(line["rows"], serde_json::json!([["00:00:01", "NaN"]]));
+    assert_eq!(line["types"], serde_json::json!(["timespan", "real"]));
+}
