@@ -75,8 +75,8 @@ pub use detector::load;
 pub use detector::{AnomalyDetector, AnomalyModel, DETECTORS, detector};
 pub use error::Error;
 pub use model::{
-    AccessAnomalyModel, Explanation, ModelParts, Named, NamedComponent, NamedVector, Neighbour, Scored, Summary,
-    TenantSummary,
+    AccessAnomalyModel, Explanation, ModelParts, Named, NamedComponent, NamedComponents, NamedVector, Neighbour,
+    Scored, Summary, TenantSummary,
 };
 pub use observer::FitObserver;
 pub use peers::{PeerShare, PeerShareModel};

@@ -3,7 +3,7 @@ mod normalize;
 mod score;
 
 pub use explain::{Explanation, Neighbour};
-pub use normalize::{ModelParts, Named};
+pub use normalize::{ModelParts, Named, NamedComponents};
 pub use score::Scored;
 pub(crate) use score::ranks;
 

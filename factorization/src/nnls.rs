@@ -9,9 +9,6 @@
 
 use crate::Error;
 
-/// Rows of the Cholesky factor that are finished before the rows below are touched.
-const PANEL: usize = 4;
-
 /// Solves systems of up to a fixed size without allocating.
 ///
 /// ```
@@ -122,18 +119,12 @@ impl NnlsSolver {
         coordinate_descent(a, stride, b, x);
     }
 
-    /// Solves `a·x = b` without a sign constraint; only the upper half of `a` is read.
+    /// Solves `a·x = b` without a sign constraint.
     #[inline(always)]
     pub(crate) fn solve_free(&mut self, a: &[f64], stride: usize, b: &[f64], x: &mut [f64]) {
-        let n = b.len();
-        let u = &mut self.factor[..n * n];
-        let mut largest = 0.0f64;
-        for (p, to) in u.chunks_exact_mut(n).enumerate() {
-            to[p..].copy_from_slice(&a[p * stride + p..p * stride + n]);
-            largest = largest.max(to[p]);
-        }
-        x.copy_from_slice(b);
-        solve_upper(u, n, largest, x);
+        self.passive[..b.len()].fill(true);
+        self.solve_passive(a, stride, b);
+        x.copy_from_slice(&self.value[..b.len()]);
     }
 
     /// Solves the system of the passive components into `value`; the others become 0.
@@ -157,12 +148,41 @@ impl NnlsSolver {
             }
             largest = largest.max(to[p]);
         }
-        // `gradient` holds the right-hand side.
+        let floor = (largest * f64::EPSILON * n as f64).max(f64::MIN_POSITIVE);
+        // Upper Cholesky, right-looking: rows are contiguous. `gradient` holds the right-hand side.
         let rhs = &mut self.gradient[..m];
         for (slot, &i) in rhs.iter_mut().zip(&self.index) {
             *slot = b[i];
         }
-        solve_upper(u, m, largest, rhs);
+        for p in 0..m {
+            let (above, below) = u.split_at_mut((p + 1) * m);
+            let row = &mut above[p * m..];
+            let inverse = 1.0 / row[p].max(floor).sqrt();
+            row[p] = inverse;
+            for v in &mut row[p + 1..] {
+                *v *= inverse;
+            }
+            let z = rhs[p] * inverse;
+            rhs[p] = z;
+            for (v, r) in rhs[p + 1..].iter_mut().zip(&row[p + 1..]) {
+                *v -= z * r;
+            }
+            for (q, target) in below.chunks_exact_mut(m).enumerate() {
+                let q = p + 1 + q;
+                let weight = row[q];
+                for (t, r) in target[q..].iter_mut().zip(&row[q..]) {
+                    *t -= weight * r;
+                }
+            }
+        }
+        for p in (0..m).rev() {
+            let row = &u[p * m..(p + 1) * m];
+            let mut sum = rhs[p];
+            for (r, v) in row[p + 1..].iter().zip(&rhs[p + 1..]) {
+                sum -= r * v;
+            }
+            rhs[p] = sum * row[p];
+        }
         self.value[..n].fill(0.0);
         for (&i, &v) in self.index.iter().zip(rhs.iter()) {
             self.value[i] = v;
@@ -175,82 +195,12 @@ impl NnlsSolver {
         for i in 0..n {
             if !self.passive[i] {
                 let row = &a[i * stride..i * stride + n];
-                self.gradient[i] = dot(row, &self.value[..n]) - b[i];
-            }
-        }
-    }
-}
-
-/// Solves `u·x = rhs` in place by Cholesky, given the upper half of `u` (which becomes its factor) and its largest
-/// diagonal element.
-#[inline(always)]
-fn solve_upper(u: &mut [f64], m: usize, largest: f64, rhs: &mut [f64]) {
-    let floor = (largest * f64::EPSILON * m as f64).max(f64::MIN_POSITIVE);
-    // Right-looking: rows are contiguous.
-    for start in (0..m).step_by(PANEL) {
-        let end = (start + PANEL).min(m);
-        let (above, below) = u.split_at_mut(end * m);
-        for p in start..end {
-            let (done, rest) = above.split_at_mut((p + 1) * m);
-            let row = &mut done[p * m..];
-            let inverse = 1.0 / row[p].max(floor).sqrt();
-            row[p] = inverse;
-            for v in &mut row[p + 1..] {
-                *v *= inverse;
-            }
-            let z = rhs[p] * inverse;
-            rhs[p] = z;
-            for (v, r) in rhs[p + 1..].iter_mut().zip(&row[p + 1..]) {
-                *v -= z * r;
-            }
-            for (q, target) in rest.chunks_exact_mut(m).enumerate() {
-                let q = p + 1 + q;
-                let weight = row[q];
-                for (t, r) in target[q..].iter_mut().zip(&row[q..]) {
-                    *t -= weight * r;
+                let mut sum = -b[i];
+                for (r, v) in row.iter().zip(&self.value) {
+                    sum += r * v;
                 }
+                self.gradient[i] = sum;
             }
-        }
-        if let Some(panel) = above.get(start * m..(start + PANEL) * m) {
-            subtract_panel(panel, below, m, end);
-        }
-    }
-    for p in (0..m).rev() {
-        let row = &u[p * m..(p + 1) * m];
-        let (known, solved) = rhs.split_at_mut(p + 1);
-        known[p] = (known[p] - dot(&row[p + 1..], solved)) * row[p];
-    }
-}
-
-/// Sum of products in eight interleaved sums: the compiler may not reorder a single one, so it would wait for every
-/// addition.
-#[inline(always)]
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0f64; 8];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    for (a, b) in a.iter().zip(b) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    for ((sum, a), b) in sums.iter_mut().zip(a_rest).zip(b_rest) {
-        *sum += a * b;
-    }
-    let [s0, s1, s2, s3, s4, s5, s6, s7] = sums;
-    ((s0 + s4) + (s1 + s5)) + ((s2 + s6) + (s3 + s7))
-}
-
-/// Takes the products of four finished rows from all rows below, in one pass over these: the same subtractions in the
-/// same order as row by row.
-#[inline(always)]
-fn subtract_panel(panel: &[f64], below: &mut [f64], m: usize, first: usize) {
-    for (q, target) in below.chunks_exact_mut(m).enumerate() {
-        let q = first + q;
-        let of = |p: usize| &panel[p * m + q..(p + 1) * m];
-        let (a, b, c, d) = (of(0), of(1), of(2), of(3));
-        let (wa, wb, wc, wd) = (a[0], b[0], c[0], d[0]);
-        for ((((t, a), b), c), d) in target[q..].iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            *t = *t - wa * a - wb * b - wc * c - wd * d;
         }
     }
 }

@@ -10,6 +10,9 @@ use std::collections::HashMap;
 /// A tenant, a name in it, and a value.
 pub type Named<T> = (String, String, T);
 
+/// Components of the users and of the resources.
+pub type NamedComponents = (Vec<Named<u32>>, Vec<Named<u32>>);
+
 /// What a model consists of.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ModelParts {
@@ -19,7 +22,7 @@ pub struct ModelParts {
     pub resources: Vec<Named<Vec<f64>>>,
     /// The component of every (tenant, user) and (tenant, resource) of the access graph. Without it no score is
     /// infinite.
-    pub components: Option<(Vec<Named<u32>>, Vec<Named<u32>>)>,
+    pub components: Option<NamedComponents>,
     /// Accesses known to be fine.
     pub history: Option<Vec<Access>>,
 }
