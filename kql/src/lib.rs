@@ -3,6 +3,7 @@
 mod ast;
 pub mod batch;
 mod check;
+mod decimal;
 mod diagnostics;
 mod free_names;
 mod functions;

@@ -7,6 +7,7 @@ use crate::rows::named;
 use crate::{
     QueryError,
     ast::KqlType,
+    decimal::Decimal,
     plan::{ColumnInfo, Table},
     ticks::UNIX_EPOCH,
 };
@@ -73,8 +74,28 @@ fn delivered(column: polars::prelude::Column, info: &ColumnInfo) -> Result<polar
             };
             Ok(values.into_series().cast(&dtype).map_err(convert)?.into_column())
         }
+        KqlType::Decimal => with_one_scale(&column).ok_or_else(|| {
+            QueryError::Execution(format!(
+                "the decimals of the column `{}` need more than 38 digits together, which polars cannot hold; round() them",
+                info.name
+            ))
+        }),
         _ => Ok(column),
     }
+}
+
+/// Polars keeps one number of digits behind the point per column: the most that any value has.
+fn with_one_scale(column: &polars::prelude::Column) -> Option<polars::prelude::Column> {
+    let series = column.as_materialized_series();
+    let values: Vec<Option<Decimal>> =
+        series.str().ok()?.iter().map(|text| text.map(|text| Decimal::parse(text)).unwrap_or(None)).collect();
+    let scale = values.iter().flatten().map(|value| value.scale()).max().unwrap_or(0);
+    let limit = 10i128.pow(38);
+    let fits = |value: &Decimal| value.mantissa_at(scale).is_some_and(|mantissa| mantissa.abs() < limit);
+    if !values.iter().flatten().all(fits) {
+        return None;
+    }
+    column.strict_cast(&DataType::Decimal(38, scale as usize)).ok()
 }
 
 /// Microseconds hold every year but lose the last digit of a tick; nanoseconds hold the digit

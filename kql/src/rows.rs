@@ -23,8 +23,9 @@ pub(crate) fn physical(kql_type: KqlType) -> DataType {
         KqlType::Bool => DataType::Boolean,
         KqlType::Int => DataType::Int32,
         KqlType::Long | KqlType::Datetime | KqlType::Timespan => DataType::Int64,
-        KqlType::Real | KqlType::Decimal => DataType::Float64,
-        KqlType::String | KqlType::Guid | KqlType::Dynamic => DataType::String,
+        KqlType::Real => DataType::Float64,
+        // Decimals are exact, and polars' have one scale per column: they travel as canonical text.
+        KqlType::String | KqlType::Guid | KqlType::Dynamic | KqlType::Decimal => DataType::String,
     }
 }
 
@@ -116,10 +117,8 @@ pub(crate) fn build(name: PlSmallStr, kql_type: KqlType, rows: impl Iterator<Ite
         KqlType::Long | KqlType::Datetime | KqlType::Timespan => {
             rows.map(|cell| cell.long()).collect::<Int64Chunked>().with_name(name).into_series()
         }
-        KqlType::Real | KqlType::Decimal => {
-            rows.map(|cell| cell.real()).collect::<Float64Chunked>().with_name(name).into_series()
-        }
-        KqlType::String | KqlType::Guid | KqlType::Dynamic => {
+        KqlType::Real => rows.map(|cell| cell.real()).collect::<Float64Chunked>().with_name(name).into_series(),
+        KqlType::String | KqlType::Guid | KqlType::Dynamic | KqlType::Decimal => {
             let null = null_of(kql_type);
             let texts = rows.map(|cell| match if cell.is_null() { null.clone() } else { cell } {
                 Cell::Str(text) => Some(text),
@@ -168,28 +167,37 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A function over all values of a group, given as a list: the exotic aggregates.
+/// A function over all values of a group, given as lists of equal length: the exotic aggregates.
 pub(crate) fn map_lists(
-    list: Expr,
+    lists: Vec<Expr>,
     output: KqlType,
-    function: impl Fn(&[Cell<'_>]) -> Value + Send + Sync + 'static,
+    function: impl Fn(&[Vec<Cell<'_>>]) -> Value + Send + Sync + 'static,
 ) -> Expr {
-    let run = move |column: Column| -> PolarsResult<Column> {
-        let series = column.as_materialized_series();
-        let lists = series.list()?;
-        let mut rows = Vec::with_capacity(lists.len());
-        for row in 0..lists.len() {
-            let Some(values) = lists.get_as_series(row) else {
-                rows.push(function(&[]));
-                continue;
-            };
-            let values = values.rechunk();
-            let reader = Reader::new(&values)?;
-            let cells: Vec<Cell<'_>> = (0..values.len()).map(|at| reader.get(at)).collect();
+    let run = move |columns: &mut [Column]| -> PolarsResult<Column> {
+        let series: Vec<&Series> = columns.iter().map(|column| column.as_materialized_series()).collect();
+        let lists = series.iter().map(|series| series.list()).collect::<PolarsResult<Vec<_>>>()?;
+        let height = lists.iter().map(|list| list.len()).max().unwrap_or(0);
+        let mut rows = Vec::with_capacity(height);
+        for row in 0..height {
+            let groups: Vec<Option<Series>> =
+                lists.iter().map(|list| list.get_as_series(row).map(|values| values.rechunk())).collect();
+            let mut cells: Vec<Vec<Cell<'_>>> = Vec::with_capacity(groups.len());
+            for group in &groups {
+                cells.push(match group {
+                    None => Vec::new(),
+                    Some(values) => {
+                        let reader = Reader::new(values)?;
+                        (0..values.len()).map(|at| reader.get(at)).collect()
+                    }
+                });
+            }
             rows.push(function(&cells));
         }
-        Ok(build(column.name().clone(), output, rows.into_iter()).into_column())
+        Ok(build(columns[0].name().clone(), output, rows.into_iter()).into_column())
     };
-    let field = move |_: &Schema, field: &Field| Ok(Field::new(field.name().clone(), physical(output)));
-    list.map(run, field)
+    let field = move |_: &Schema, fields: &[Field]| Ok(Field::new(fields[0].name().clone(), physical(output)));
+    let mut lists = lists.into_iter();
+    let Some(first) = lists.next() else { return literal(&Cell::Null, output) };
+    let others: Vec<Expr> = lists.collect();
+    first.map_many(run, &others, field)
 }

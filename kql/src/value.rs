@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 
-use crate::ast::{KqlType, Literal};
+use crate::{
+    ast::{KqlType, Literal},
+    decimal::Decimal,
+};
 
 /// One cell. The column's [`KqlType`] says what a `Long` or `Str` stands for:
-/// ticks and 32-bit integers are `Long`; guids and JSON text of dynamics are `Str`.
+/// ticks and 32-bit integers are `Long`; guids, decimals and the JSON text of dynamics are `Str`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Cell<'a> {
     Null,
@@ -50,6 +53,16 @@ impl<'a> Cell<'a> {
         match self {
             Cell::Real(value) => Some(*value),
             Cell::Long(value) => Some(*value as f64),
+            _ => None,
+        }
+    }
+
+    /// Any number as a decimal.
+    pub(crate) fn decimal(&self) -> Option<Decimal> {
+        match self {
+            Cell::Str(text) => Decimal::parse(text),
+            Cell::Long(value) => Some(Decimal::whole(*value)),
+            Cell::Real(value) => Decimal::from_real(*value),
             _ => None,
         }
     }
@@ -105,6 +118,12 @@ impl From<&str> for Value {
     }
 }
 
+impl From<Decimal> for Value {
+    fn from(value: Decimal) -> Self {
+        value.to_string().into()
+    }
+}
+
 /// A JSON value as a dynamic cell; JSON's `null` is KQL's null.
 impl From<serde_json::Value> for Value {
     fn from(value: serde_json::Value) -> Self {
@@ -128,7 +147,9 @@ pub(crate) fn of_literal(literal: &Literal) -> Value {
         Literal::Int(value) => value.map(i64::from).into(),
         Literal::Long(value) | Literal::Datetime(value) | Literal::Timespan(value) => (*value).into(),
         Literal::Real(value) => (*value).into(),
-        Literal::Decimal(value) => value.as_ref().and_then(|text| text.parse::<f64>().ok()).into(),
+        Literal::Decimal(value) => {
+            value.as_ref().and_then(|text| Decimal::parse(text)).map(|value| value.to_string()).into()
+        }
         Literal::String(text) => text.as_str().into(),
         Literal::Guid(text) => text.clone().into(),
         Literal::Dynamic(value) => value.clone().into(),

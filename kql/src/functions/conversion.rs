@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use super::{Function, Kind, Returns, function, rule};
 use crate::{
     ast::KqlType,
+    decimal::Decimal,
     rows::RowFunction,
     ticks,
     value::{Cell, Value},
@@ -30,6 +31,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function(&["totimespan", "totime"], &[Kind::Any], 0, Returns::Is(KqlType::Timespan), |a| {
         Ok(converter(a.types[0], KqlType::Timespan))
     }),
+    function(&["todecimal"], &[Kind::Any], 0, Returns::Is(KqlType::Decimal), |a| {
+        Ok(converter(a.types[0], KqlType::Decimal))
+    }),
+    function(&["toguid"], &[Kind::Any], 0, Returns::Is(KqlType::Guid), |a| Ok(converter(a.types[0], KqlType::Guid))),
     function(&["tohex"], &[Kind::Integer, Kind::Integer], 1, Returns::Is(KqlType::String), |_| {
         rule(|c| {
             let width = c.get(1).and_then(Cell::long).unwrap_or(0).clamp(0, 64) as usize;
@@ -43,23 +48,50 @@ pub(crate) fn converter(from: KqlType, to: KqlType) -> RowFunction {
     if from == to {
         return Arc::new(|cells| cells[0].clone().into_owned());
     }
+    if from == KqlType::Dynamic && to == KqlType::String {
+        // Most dynamics that become text are strings without escapes: no need to parse those.
+        return Arc::new(|cells| match plain_string(cells[0].text()) {
+            Some(text) => text.into(),
+            None if cells[0].is_null() => "".into(),
+            None => json_text(&super::dynamic::parse(cells[0].text())).into(),
+        });
+    }
     if from == KqlType::Dynamic {
         return Arc::new(move |cells| match &cells[0] {
             Cell::Null => crate::value::null_of(to),
             json => from_json(&super::dynamic::parse(json.text()), to),
         });
     }
+    if from == KqlType::Decimal && to != KqlType::String && to != KqlType::Dynamic {
+        return Arc::new(move |cells| cells[0].decimal().map_or(Cell::Null, |value| from_decimal(value, to)));
+    }
     match to {
         KqlType::String => Arc::new(move |cells| text_of(&cells[0], from).into_owned().into()),
         KqlType::Int => Arc::new(move |cells| to_int(&cells[0], from)),
         KqlType::Long => Arc::new(move |cells| to_long(&cells[0], from)),
-        KqlType::Real | KqlType::Decimal => Arc::new(move |cells| to_real(&cells[0])),
+        KqlType::Real => Arc::new(move |cells| to_real(&cells[0])),
+        KqlType::Decimal => Arc::new(move |cells| match &cells[0] {
+            Cell::Bool(value) => Decimal::whole(*value).into(),
+            _ if matches!(from, KqlType::Datetime | KqlType::Timespan | KqlType::Guid) => Cell::Null,
+            other => other.decimal().into(),
+        }),
         KqlType::Bool => Arc::new(move |cells| to_bool(&cells[0])),
         KqlType::Datetime => Arc::new(move |cells| to_datetime(&cells[0], from)),
         KqlType::Timespan => Arc::new(move |cells| to_timespan(&cells[0], from)),
-        KqlType::Guid => Arc::new(|cells| cells[0].clone().into_owned()),
+        KqlType::Guid => Arc::new(move |cells| match &cells[0] {
+            Cell::Str(text) if from == KqlType::String => {
+                uuid::Uuid::try_parse(text.trim()).ok().map(|guid| guid.to_string()).into()
+            }
+            _ => Cell::Null,
+        }),
         KqlType::Dynamic => Arc::new(move |cells| to_json(&cells[0], from).into()),
     }
+}
+
+/// The inside of a JSON string that has no escapes.
+fn plain_string(json: &str) -> Option<&str> {
+    let inside = json.strip_prefix('"')?.strip_suffix('"')?;
+    (!inside.bytes().any(|byte| matches!(byte, b'"' | b'\\') || byte < 0x20)).then_some(inside)
 }
 
 /// What `tostring` prints.
@@ -79,7 +111,8 @@ pub(crate) fn text_of<'c>(cell: &'c Cell<'_>, kql_type: KqlType) -> Cow<'c, str>
     }
 }
 
-/// .NET's shortest round-trip form, which the real engine prints.
+/// The shortest text that reads back as the same real; whole numbers keep a `.0`, as they do
+/// inside dynamics.
 pub(crate) fn real_text(value: f64) -> String {
     if value.is_nan() {
         return "NaN".into();
@@ -94,7 +127,7 @@ pub(crate) fn real_text(value: f64) -> String {
         let exponent: i32 = exponent.parse().unwrap_or(0);
         return format!("{digits}E{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs());
     }
-    format!("{value}")
+    if value.fract() == 0.0 { format!("{value:.1}") } else { format!("{value}") }
 }
 
 /// A JSON value as text: strings lose their quotes, everything else is compact JSON.
@@ -132,6 +165,16 @@ pub(crate) fn to_json(cell: &Cell<'_>, kql_type: KqlType) -> Json {
         }
         (Cell::Str(text), KqlType::Dynamic) => super::dynamic::parse(text),
         (Cell::Str(text), _) => Json::String(text.to_string()),
+    }
+}
+
+fn from_decimal(value: Decimal, to: KqlType) -> Value {
+    match to {
+        KqlType::Real => value.to_real().into(),
+        KqlType::Long => value.to_long().into(),
+        KqlType::Int => value.to_long().map_or(Cell::Null, |whole| to_int(&Cell::Long(whole), KqlType::Long)),
+        KqlType::Bool => (!value.is_zero()).into(),
+        _ => Cell::Null,
     }
 }
 
@@ -230,8 +273,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reals_print_like_dotnet() {
-        for (value, text) in [(1.0, "1"), (1.5, "1.5"), (1e30, "1E+30"), (0.00001, "1E-05"), (-2.25, "-2.25")] {
+    fn reals_print_short_and_read_back() {
+        for (value, text) in [(1.0, "1.0"), (1.5, "1.5"), (1e30, "1E+30"), (0.00001, "1E-05"), (-2.25, "-2.25")] {
             assert_eq!(real_text(value), text);
         }
     }

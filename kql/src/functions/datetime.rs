@@ -1,6 +1,11 @@
 //! Dates: calendar parts, period starts and ends, differences, formats.
 
-use super::{Arguments, Function, Kind, Returns, function, on_long, rule};
+use std::str::FromStr;
+
+use chrono::{DateTime, Offset, TimeZone};
+use chrono_tz::Tz;
+
+use super::{Arguments, Function, Kind, Returns, function, on_long, rule, variadic};
 use crate::{
     ast::KqlType,
     rows::RowFunction,
@@ -44,6 +49,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function(&["format_datetime"], &[Kind::Datetime, Kind::Text], 0, Returns::Is(KqlType::String), |_| {
         rule(|c| c[0].long().map_or_else(|| "".into(), |t| format(t, c[1].text()).into()))
     }),
+    function(&["format_timespan"], &[Kind::Timespan, Kind::Text], 0, Returns::Is(KqlType::String), |_| {
+        rule(|c| c[0].long().map_or_else(|| "".into(), |t| format_span(t, c[1].text()).into()))
+    }),
+    variadic(&["make_timespan"], &[Kind::Number], 2, Returns::Is(KqlType::Timespan), |a| {
+        if a.types.len() > 4 {
+            Err("it takes at most days, hours, minutes and seconds".into())
+        } else {
+            rule(make_span)
+        }
+    }),
+    function(&["datetime_local_to_utc"], &[Kind::Datetime, Kind::Text], 0, DATETIME, |a| in_zone(a, true)),
+    function(&["datetime_utc_to_local"], &[Kind::Datetime, Kind::Text], 0, DATETIME, |a| in_zone(a, false)),
     function(&["unixtime_seconds_todatetime"], &[Kind::Number], 0, DATETIME, |_| rule(|c| from_unix(&c[0], SECOND))),
     function(&["unixtime_milliseconds_todatetime"], &[Kind::Number], 0, DATETIME, |_| {
         rule(|c| from_unix(&c[0], MILLISECOND))
@@ -276,6 +293,93 @@ fn format(t: i64, pattern: &str) -> String {
     out
 }
 
+/// `d.hh:mm:ss.fffffff` and the like for timespans; the sign is not printed.
+fn format_span(t: i64, pattern: &str) -> String {
+    let size = t.unsigned_abs() as i64;
+    let fraction = format!("{:07}", size % SECOND);
+    let mut out = String::new();
+    let mut rest = pattern;
+    while let Some(letter) = rest.chars().next() {
+        let widest = match letter {
+            'd' => 8,
+            'f' | 'F' => 7,
+            'H' | 'h' | 'm' | 's' => 2,
+            _ => usize::MAX,
+        };
+        let width = rest.chars().take_while(|c| *c == letter).count().min(widest);
+        let field = match letter {
+            'd' => pad(size / DAY, width),
+            'H' | 'h' => pad(size / HOUR % 24, width),
+            'm' => pad(size / MINUTE % 60, width),
+            's' => pad(size / SECOND % 60, width),
+            'f' => fraction[..width].to_string(),
+            'F' if fraction[..width].bytes().all(|digit| digit == b'0') => String::new(),
+            'F' => fraction[..width].to_string(),
+            other => other.to_string().repeat(width),
+        };
+        out.push_str(&field);
+        rest = &rest[letter.len_utf8() * width..];
+    }
+    out
+}
+
+/// `(hours, minutes)`, `(hours, minutes, seconds)` or `(days, hours, minutes, seconds)`.
+fn make_span(c: &[Cell<'_>]) -> Value {
+    let parts: Option<Vec<f64>> = c.iter().map(Cell::real).collect();
+    let Some(parts) = parts else { return Cell::Null };
+    let (days, hours, minutes, seconds) = match parts[..] {
+        [hours, minutes] => (0.0, hours, minutes, 0.0),
+        [hours, minutes, seconds] => (0.0, hours, minutes, seconds),
+        [days, hours, minutes, seconds] => (days, hours, minutes, seconds),
+        _ => return Cell::Null,
+    };
+    let fits = (0.0..24.0).contains(&hours) && (0.0..60.0).contains(&minutes) && (0.0..60.0).contains(&seconds);
+    if !fits || !(0.0..10_000_000.0).contains(&days) {
+        return Cell::Null;
+    }
+    let whole = days as i64 * DAY + hours as i64 * HOUR + minutes as i64 * MINUTE;
+    (whole + (seconds * SECOND as f64).round() as i64).into()
+}
+
+/// Between UTC and the wall clock of a zone of the IANA list.
+fn in_zone(a: &Arguments, to_utc: bool) -> Result<RowFunction, String> {
+    let known = |name: &str| {
+        Tz::from_str(name)
+            .map_err(|_| format!("`{name}` is not a time zone: use names such as US/Pacific or Europe/Berlin"))
+    };
+    let constant = a.constant_text(1).map(known).transpose()?;
+    rule(move |c| {
+        let zone = match constant {
+            Some(zone) => zone,
+            None => match Tz::from_str(c[1].text()) {
+                Ok(zone) => zone,
+                Err(_) => return Cell::Null,
+            },
+        };
+        on_long(&c[0], |t| moved(t, zone, to_utc))
+    })
+}
+
+fn moved(t: i64, zone: Tz, to_utc: bool) -> Option<i64> {
+    let seconds = (t - ticks::UNIX_EPOCH).div_euclid(SECOND);
+    let moment = DateTime::from_timestamp(seconds, 0)?.naive_utc();
+    let offset = if to_utc {
+        // An hour that happens twice is the first one; one that never happens is read as if the
+        // clock had not been moved yet.
+        match zone.offset_from_local_datetime(&moment).earliest() {
+            Some(offset) => offset.fix().local_minus_utc(),
+            None => {
+                let before = moment - chrono::TimeDelta::hours(3);
+                zone.offset_from_local_datetime(&before).earliest()?.fix().local_minus_utc()
+            }
+        }
+    } else {
+        zone.offset_from_utc_datetime(&moment).fix().local_minus_utc()
+    };
+    let shift = i64::from(offset) * SECOND;
+    in_range(if to_utc { t - shift } else { t + shift })
+}
+
 fn pad(value: i64, width: usize) -> String {
     format!("{value:0width$}")
 }
@@ -305,6 +409,18 @@ mod tests {
     fn adding_months_stays_within_the_month() {
         assert_eq!(shifted(at("2024-01-31"), Part::Month, 1), Some(at("2024-02-29")));
         assert_eq!(shifted(at("2024-02-29"), Part::Year, 1), Some(at("2025-02-28")));
+    }
+
+    #[test]
+    fn zones_move_the_clock() {
+        let berlin = Tz::Europe__Berlin;
+        assert_eq!(moved(at("2024-07-01 12:00"), berlin, false), Some(at("2024-07-01 14:00")));
+        assert_eq!(moved(at("2024-01-01 13:00"), berlin, true), Some(at("2024-01-01 12:00")));
+    }
+
+    #[test]
+    fn timespans_have_formats_too() {
+        assert_eq!(format_span(DAY + 2 * HOUR + 3 * SECOND / 2, "d.hh:mm:ss [fff]"), "1.02:00:01 [500]");
     }
 
     #[test]

@@ -1,75 +1,71 @@
 //! Dynamics are JSON text. Wrong paths are null, never errors.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
+use serde::{
+    Deserializer,
+    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::Value as Json;
 
-use super::{Arguments, Function, Kind, Returns, conversion, function, rule, variadic};
+use super::{Arguments, Function, Kind, Returns, conversion, function, rule};
 use crate::{
     ast::KqlType,
     rows::RowFunction,
     value::{Cell, Value},
 };
 
-const DYNAMIC: Returns = Returns::Is(KqlType::Dynamic);
-const TEXT: Returns = Returns::Is(KqlType::String);
+pub(super) const FUNCTIONS: &[Function] =
+    &[
+        function(
+            &["parse_json", "todynamic", "parsejson", "toobject"],
+            &[Kind::Any],
+            0,
+            Returns::Is(KqlType::Dynamic),
+            parse_json,
+        ),
+        function(&["dynamic_to_json"], &[Kind::Any], 0, Returns::Is(KqlType::String), |a| {
+            let kind = a.types[0];
+            rule(move |c| {
+                if c[0].is_null() {
+                    "".into()
+                } else {
+                    sorted_keys(conversion::to_json(&c[0], kind)).to_string().into()
+                }
+            })
+        }),
+        function(&["gettype"], &[Kind::Any], 0, Returns::Is(KqlType::String), |a| {
+            let kind = a.types[0];
+            rule(move |c| if kind == KqlType::Dynamic { type_of(&json(&c[0])) } else { kind.name() }.into())
+        }),
+    ];
 
-pub(super) const FUNCTIONS: &[Function] = &[
-    function(&["parse_json", "todynamic", "parsejson", "toobject"], &[Kind::Any], 0, DYNAMIC, parse_json),
-    function(&["array_length", "arraylength"], &[Kind::Dynamic], 0, Returns::Is(KqlType::Long), |_| {
-        rule(|c| match json(&c[0]) {
-            Json::Array(items) => (items.len() as i64).into(),
-            _ => Cell::Null,
-        })
-    }),
-    variadic(&["bag_pack", "pack", "pack_dictionary"], &[Kind::Any], 2, DYNAMIC, bag_pack),
-    variadic(&["pack_array"], &[Kind::Any], 1, DYNAMIC, |a| {
-        let types = a.types.clone();
-        rule(move |c| {
-            Json::Array(c.iter().zip(&types).map(|(cell, kind)| conversion::to_json(cell, *kind)).collect()).into()
-        })
-    }),
-    function(&["strcat_array", "array_strcat"], &[Kind::Dynamic, Kind::Any], 0, TEXT, |a| {
-        let kind = a.types[1];
-        rule(move |c| {
-            let Json::Array(items) = json(&c[0]) else { return "".into() };
-            let delimiter = conversion::text_of(&c[1], kind);
-            items.iter().map(conversion::json_text).collect::<Vec<_>>().join(&delimiter).into()
-        })
-    }),
-    variadic(&["array_concat"], &[Kind::Dynamic], 1, DYNAMIC, |_| {
-        rule(|c| {
-            let arrays: Vec<Vec<Json>> = c.iter().filter_map(array).collect();
-            if arrays.is_empty() { Cell::Null } else { Json::Array(arrays.concat()).into() }
-        })
-    }),
-    function(&["array_slice"], &[Kind::Dynamic, Kind::Integer, Kind::Integer], 0, DYNAMIC, |_| rule(array_slice)),
-    function(&["array_reverse"], &[Kind::Dynamic], 0, DYNAMIC, |_| {
-        rule(|c| array(&c[0]).map_or(Cell::Null, |items| Json::Array(items.into_iter().rev().collect()).into()))
-    }),
-    function(&["array_index_of"], &[Kind::Dynamic, Kind::Any], 0, Returns::Is(KqlType::Long), |a| {
-        let kind = a.types[1];
-        rule(move |c| {
-            let wanted = conversion::to_json(&c[1], kind);
-            array(&c[0]).map(|items| items.iter().position(|item| *item == wanted).map_or(-1, |at| at as i64)).into()
-        })
-    }),
-    function(&["set_has_element"], &[Kind::Dynamic, Kind::Any], 0, Returns::Is(KqlType::Bool), |a| {
-        let kind = a.types[1];
-        rule(move |c| array(&c[0]).map(|items| items.contains(&conversion::to_json(&c[1], kind))).into())
-    }),
-    variadic(&["set_union"], &[Kind::Dynamic], 1, DYNAMIC, |_| {
-        rule(|c| c.iter().map(array).collect::<Option<Vec<_>>>().map_or(Cell::Null, |sets| set(sets.concat())))
-    }),
-    variadic(&["set_intersect"], &[Kind::Dynamic], 1, DYNAMIC, |_| rule(|c| combine(c, true))),
-    variadic(&["set_difference"], &[Kind::Dynamic], 1, DYNAMIC, |_| rule(|c| combine(c, false))),
-    function(&["bag_keys"], &[Kind::Dynamic], 0, DYNAMIC, |_| {
-        rule(|c| match json(&c[0]) {
-            Json::Object(map) => Json::Array(map.keys().map(|key| Json::from(key.as_str())).collect()).into(),
-            _ => Cell::Null,
-        })
-    }),
-];
+/// What `gettype` calls a value inside a dynamic.
+fn type_of(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "null",
+        Json::Bool(_) => "bool",
+        Json::Number(number) if number.is_f64() => "double",
+        Json::Number(_) => "long",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "dictionary",
+    }
+}
+
+/// The canonical form has its keys in order.
+fn sorted_keys(value: Json) -> Json {
+    match value {
+        Json::Array(items) => Json::Array(items.into_iter().map(sorted_keys).collect()),
+        Json::Object(bag) => {
+            let mut entries: Vec<(String, Json)> =
+                bag.into_iter().map(|(key, value)| (key, sorted_keys(value))).collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Json::Object(entries.into_iter().collect())
+        }
+        other => other,
+    }
+}
 
 /// Text that is not JSON is a dynamic string.
 pub(crate) fn parse(text: &str) -> Json {
@@ -84,29 +80,11 @@ pub(crate) fn json(cell: &Cell<'_>) -> Json {
     }
 }
 
-fn array(cell: &Cell<'_>) -> Option<Vec<Json>> {
+pub(crate) fn array(cell: &Cell<'_>) -> Option<Vec<Json>> {
     match json(cell) {
         Json::Array(items) => Some(items),
         _ => None,
     }
-}
-
-fn set(items: Vec<Json>) -> Value {
-    let mut seen = std::collections::HashSet::new();
-    Json::Array(items.into_iter().filter(|item| seen.insert(item.to_string())).collect()).into()
-}
-
-fn combine(c: &[Cell<'_>], keep_shared: bool) -> Value {
-    let Some(sets) = c.iter().map(array).collect::<Option<Vec<_>>>() else { return Cell::Null };
-    let (first, others) = (&sets[0], &sets[1..]);
-    let kept = |item: &&Json| {
-        if keep_shared {
-            others.iter().all(|other| other.contains(item))
-        } else {
-            !others.iter().any(|other| other.contains(item))
-        }
-    };
-    set(first.iter().filter(kept).cloned().collect())
 }
 
 fn parse_json(a: &Arguments) -> Result<RowFunction, String> {
@@ -131,31 +109,6 @@ fn parsed_text(text: &str) -> Value {
     }
 }
 
-fn bag_pack(a: &Arguments) -> Result<RowFunction, String> {
-    if !a.types.len().is_multiple_of(2) {
-        return Err("keys and values come in pairs".into());
-    }
-    let types = a.types.clone();
-    rule(move |c| {
-        let mut bag = serde_json::Map::new();
-        for (pair, kinds) in c.chunks(2).zip(types.chunks(2)) {
-            bag.insert(conversion::text_of(&pair[0], kinds[0]).into_owned(), conversion::to_json(&pair[1], kinds[1]));
-        }
-        Json::Object(bag).into()
-    })
-}
-
-fn array_slice(c: &[Cell<'_>]) -> Value {
-    let (Some(items), Some(start), Some(end)) = (array(&c[0]), c[1].long(), c[2].long()) else { return Cell::Null };
-    let length = items.len() as i64;
-    let place = |at: i64| if at < 0 { length + at } else { at };
-    let (start, end) = (place(start).max(0), place(end).min(length - 1));
-    if start > end {
-        return Json::Array(Vec::new()).into();
-    }
-    Json::Array(items[start as usize..=end as usize].to_vec()).into()
-}
-
 // ---- paths -----------------------------------------------------------------------------------
 
 /// One step of a path that is known when the query is bound.
@@ -163,44 +116,181 @@ fn array_slice(c: &[Cell<'_>]) -> Value {
 pub(crate) enum Step {
     Key(String),
     Index(i64),
-    /// Taken from the next argument of the row function
-    Computed(KqlType),
+    /// Taken from the next argument of the row function, a string or a number
+    Computed,
 }
 
 /// The rule of `d.a["b"][0]`: cells are the dynamic, then the computed steps.
+///
+/// The text is walked once and only what the path leads to is built: a path into a large event
+/// costs a scan, not a tree.
 pub(crate) fn path(steps: Vec<Step>) -> RowFunction {
     Arc::new(move |cells| {
-        if cells[0].is_null() {
-            return Cell::Null;
-        }
-        let mut value = Cow::Owned(json(&cells[0]));
+        let Cell::Str(text) = &cells[0] else { return Cell::Null };
         let mut computed = cells[1..].iter();
-        for step in &steps {
-            let found = match step {
-                Step::Key(key) => member(&value, key),
-                Step::Index(at) => item(&value, *at),
-                Step::Computed(kind) => match computed.next() {
-                    Some(Cell::Long(at)) => item(&value, *at),
-                    Some(key) if !key.is_null() => member(&value, &conversion::text_of(key, *kind)),
+        let known: Option<Vec<Place<'_>>> = steps
+            .iter()
+            .map(|step| match step {
+                Step::Key(key) => Some(Place::Key(key)),
+                Step::Index(at) => Some(Place::Index(*at)),
+                Step::Computed => match computed.next() {
+                    Some(Cell::Long(at)) => Some(Place::Index(*at)),
+                    Some(Cell::Str(key)) => Some(Place::Key(key)),
                     _ => None,
                 },
-            };
-            match found {
-                Some(found) => value = Cow::Owned(found),
-                None => return Cell::Null,
-            }
-        }
-        value.into_owned().into()
+            })
+            .collect();
+        let Some(known) = known else { return Cell::Null };
+        // What cannot be read as JSON is a plain string, and a string has no members.
+        found(text, &known).into()
     })
 }
 
-fn member(value: &Json, key: &str) -> Option<Json> {
-    value.as_object()?.get(key).cloned()
+/// One step with its computed part filled in.
+#[derive(Clone, Copy)]
+enum Place<'p> {
+    Key(&'p str),
+    Index(i64),
 }
 
-/// Negative positions count from the end.
-fn item(value: &Json, at: i64) -> Option<Json> {
-    let items = value.as_array()?;
-    let at = if at < 0 { at.checked_add(items.len() as i64)? } else { at };
-    items.get(usize::try_from(at).ok()?).cloned()
+fn found(text: &str, places: &[Place<'_>]) -> Option<Json> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = Walk(places).deserialize(&mut reader).ok()?;
+    reader.end().ok()?;
+    value
+}
+
+/// Reads one JSON value and keeps what lies at the end of the path.
+struct Walk<'p>(&'p [Place<'p>]);
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = Option<Json>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        match self.0 {
+            [] => serde::Deserialize::deserialize(reader).map(Some),
+            _ => reader.deserialize_any(self),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = Option<Json>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (wanted, rest) = match self.0 {
+            [Place::Key(wanted), rest @ ..] => (Some(*wanted), rest),
+            _ => (None, self.0),
+        };
+        let mut hit = None;
+        while let Some(is_wanted) = map.next_key_seed(KeyIs(wanted))? {
+            if is_wanted {
+                // Of repeated keys the last one counts.
+                hit = map.next_value_seed(Walk(rest))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(hit)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut hit = None;
+        match self.0 {
+            [Place::Index(wanted), rest @ ..] if *wanted >= 0 => {
+                let mut at = 0;
+                while let Some(item) = if at == *wanted {
+                    items.next_element_seed(Walk(rest))?.map(Some)
+                } else {
+                    items.next_element::<IgnoredAny>()?.map(|_| None)
+                } {
+                    if let Some(item) = item {
+                        hit = item;
+                    }
+                    at += 1;
+                }
+            }
+            // Only the end tells where the last but one is.
+            [Place::Index(wanted), rest @ ..] => {
+                let mut all = Vec::new();
+                while let Some(item) = items.next_element_seed(Walk(rest))? {
+                    all.push(item);
+                }
+                let at = wanted.checked_add(all.len() as i64).and_then(|at| usize::try_from(at).ok());
+                hit = at.and_then(|at| all.into_iter().nth(at)).flatten();
+            }
+            _ => while items.next_element::<IgnoredAny>()?.is_some() {},
+        }
+        Ok(hit)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// Compares a key without copying it.
+struct KeyIs<'p>(Option<&'p str>);
+
+impl<'de> DeserializeSeed<'de> for KeyIs<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<bool, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KeyIs<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(self.0 == Some(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn paths_walk_the_text() {
+        let text = r#"{"a":[1,{"b":"x"},3],"c":null,"a2":{}}"#;
+        let at = |places: &[Place<'_>]| found(text, places);
+        assert_eq!(at(&[Place::Key("a"), Place::Index(1), Place::Key("b")]), Some(json!("x")));
+        assert_eq!(at(&[Place::Key("a"), Place::Index(-1)]), Some(json!(3)));
+        assert_eq!(at(&[Place::Key("a"), Place::Index(9)]), None);
+        assert_eq!(at(&[Place::Key("a"), Place::Key("b")]), None);
+        assert_eq!(at(&[Place::Key("c"), Place::Key("b")]), None);
+        assert_eq!(found("not json", &[Place::Key("a")]), None);
+        assert_eq!(found("{\"a\":1} tail", &[Place::Key("a")]), None);
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Function, Kind, Returns, function, rule, variadic};
+use super::{Arguments, Function, Kind, Returns, function, rule, variadic};
 use crate::{
     ast::{BinaryOp, KqlType},
+    decimal::Decimal,
     rows::RowFunction,
     ticks::in_range,
     value::{Cell, Value},
@@ -13,7 +14,10 @@ use crate::{
 const REAL: Returns = Returns::Is(KqlType::Real);
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function(&["abs"], &[Kind::Measurable], 0, Returns::By(widened), |_| {
+    function(&["abs"], &[Kind::Measurable], 0, Returns::By(widened), |a| {
+        if a.types[0] == KqlType::Decimal {
+            return rule(|c| c[0].decimal().map(Decimal::abs).into());
+        }
         rule(|c| match &c[0] {
             Cell::Long(value) => value.wrapping_abs().into(),
             other => other.real().map(f64::abs).into(),
@@ -22,15 +26,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function(&["sign"], &[Kind::Number], 0, REAL, |_| {
         rule(|c| real(&c[0], |x| if x == 0.0 { 0.0 } else { x.signum() }))
     }),
-    function(&["round"], &[Kind::Number, Kind::Integer], 1, Returns::First, |_| rule(round)),
-    function(&["ceiling"], &[Kind::Number], 0, Returns::First, |_| rule(|c| whole_or(&c[0], f64::ceil))),
-    function(&["sqrt"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::sqrt))),
+    function(&["round"], &[Kind::Number, Kind::Integer], 1, Returns::First, |a| {
+        if a.types[0] == KqlType::Decimal { rule(round_decimal) } else { rule(round) }
+    }),
+    function(&["ceiling"], &[Kind::Number], 0, Returns::First, |a| {
+        if a.types[0] == KqlType::Decimal {
+            return rule(|c| c[0].decimal().map(|value| value.negated().floor().negated()).into());
+        }
+        rule(|c| whole_or(&c[0], f64::ceil))
+    }),
+    function(&["sqrt"], &[Kind::Number], 0, REAL, |_| rule(|c| not_below_zero(&c[0], f64::sqrt))),
     function(&["exp"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::exp))),
     function(&["exp2"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::exp2))),
     function(&["exp10"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], |x| 10f64.powf(x)))),
-    function(&["log"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::ln))),
-    function(&["log2"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::log2))),
-    function(&["log10"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::log10))),
+    function(&["log"], &[Kind::Number], 0, REAL, |_| rule(|c| not_below_zero(&c[0], f64::ln))),
+    function(&["log2"], &[Kind::Number], 0, REAL, |_| rule(|c| not_below_zero(&c[0], f64::log2))),
+    function(&["log10"], &[Kind::Number], 0, REAL, |_| rule(|c| not_below_zero(&c[0], f64::log10))),
     function(&["sin"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::sin))),
     function(&["cos"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::cos))),
     function(&["tan"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], f64::tan))),
@@ -51,11 +62,24 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function(&["isfinite"], &[Kind::Number], 0, Returns::Is(KqlType::Bool), |_| {
         rule(|c| c[0].real().map(f64::is_finite).into())
     }),
-    variadic(&["min_of"], &[Kind::Measurable], 2, Returns::By(common), |a| extreme(&a.types, false)),
-    variadic(&["max_of"], &[Kind::Measurable], 2, Returns::By(common), |a| extreme(&a.types, true)),
+    function(&["cot"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], |x| 1.0 / x.tan()))),
+    function(&["gamma"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], gamma))),
+    function(&["loggamma"], &[Kind::Number], 0, REAL, |_| rule(|c| real(&c[0], ln_gamma))),
+    function(
+        &["around"],
+        &[Kind::Measurable, Kind::Measurable, Kind::Measurable],
+        0,
+        Returns::Is(KqlType::Bool),
+        around,
+    ),
+    variadic(&["min_of"], &[Kind::Any], 2, Returns::By(common), |a| extreme(&a.types, false)),
+    variadic(&["max_of"], &[Kind::Any], 2, Returns::By(common), |a| extreme(&a.types, true)),
     function(&["bin", "floor"], &[Kind::Measurable, Kind::Measurable], 1, Returns::By(binned), |a| {
         if !bin_fits(&a.types) {
             return Err(format!("a {} cannot be rounded to a {}", a.types[0], a.types.get(1).map_or("", |t| t.name())));
+        }
+        if binned(&a.types) == KqlType::Decimal {
+            return rule(|c| bin_decimal(&c[0], c.get(1).unwrap_or(&Cell::Long(1))));
         }
         rule(|c| bin(&c[0], c.get(1).unwrap_or(&Cell::Long(1)), None))
     }),
@@ -74,8 +98,8 @@ pub(crate) fn common(types: &[KqlType]) -> KqlType {
     let first = types.first().copied().unwrap_or(KqlType::Long);
     types.iter().copied().fold(first, |left, right| match (left, right) {
         _ if left == right => left,
-        (KqlType::Real, _) | (_, KqlType::Real) => KqlType::Real,
         (KqlType::Decimal, _) | (_, KqlType::Decimal) => KqlType::Decimal,
+        (KqlType::Real, _) | (_, KqlType::Real) => KqlType::Real,
         (KqlType::Int | KqlType::Long, KqlType::Int | KqlType::Long) => KqlType::Long,
         _ => left,
     })
@@ -91,10 +115,10 @@ fn binned(types: &[KqlType]) -> KqlType {
 }
 
 fn bin_fits(types: &[KqlType]) -> bool {
-    use KqlType::*;
+    use KqlType::{Datetime, Int, Long, Real, Timespan};
     match types {
         [Datetime, step] | [Timespan, step] => *step == Timespan,
-        [_, step] => matches!(step, Int | Long | Real | Decimal),
+        [_, step] => matches!(step, Int | Long | Real | KqlType::Decimal),
         _ => !matches!(types, [Datetime | Timespan]),
     }
 }
@@ -108,8 +132,75 @@ fn within_one(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {
     cell.real().filter(|x| x.is_nan() || x.abs() <= 1.0).map(function).into()
 }
 
+/// Roots and logarithms of negative numbers are null, not NaN.
+fn not_below_zero(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {
+    cell.real().filter(|x| x.is_nan() || *x >= 0.0).map(function).into()
+}
+
 fn two(c: &[Cell<'_>], function: impl Fn(f64, f64) -> f64) -> Value {
     c[0].real().zip(c[1].real()).map(|(x, y)| function(x, y)).into()
+}
+
+/// Lanczos' approximation, good to fifteen digits; factorials are exact.
+fn gamma(x: f64) -> f64 {
+    if x.fract() == 0.0 && (1.0..=171.0).contains(&x) {
+        return (1..x as u64).map(|factor| factor as f64).product();
+    }
+    if x < 0.5 {
+        return std::f64::consts::PI / ((std::f64::consts::PI * x).sin() * gamma(1.0 - x));
+    }
+    let (sum, t) = lanczos(x - 1.0);
+    (2.0 * std::f64::consts::PI).sqrt() * t.powf(x - 0.5) * (-t).exp() * sum
+}
+
+fn ln_gamma(x: f64) -> f64 {
+    if x < 0.5 {
+        return (std::f64::consts::PI / (std::f64::consts::PI * x).sin().abs()).ln() - ln_gamma(1.0 - x);
+    }
+    let (sum, t) = lanczos(x - 1.0);
+    0.5 * (2.0 * std::f64::consts::PI).ln() + (x - 0.5) * t.ln() - t + sum.ln()
+}
+
+fn lanczos(x: f64) -> (f64, f64) {
+    const TERMS: [f64; 8] = [
+        676.520_368_121_885_1,
+        -1_259.139_216_722_402_8,
+        771.323_428_777_653_1,
+        -176.615_029_162_140_6,
+        12.507_343_278_686_905,
+        -0.138_571_095_265_720_12,
+        9.984_369_578_019_572e-6,
+        1.505_632_735_149_311_6e-7,
+    ];
+    let sum =
+        TERMS.iter().enumerate().fold(0.999_999_999_999_809_9, |sum, (at, term)| sum + term / (x + at as f64 + 1.0));
+    (sum, x + 7.5)
+}
+
+/// Whether a value lies within `delta` of a centre, the edges included.
+fn around(a: &Arguments) -> Result<RowFunction, String> {
+    use KqlType::{Datetime, Int, Long, Real, Timespan};
+    let number = |t| matches!(t, Int | Long | Real | KqlType::Decimal);
+    let fits = match a.types[..] {
+        [Datetime, Datetime, Timespan] | [Timespan, Timespan, Timespan] => true,
+        [value, centre, delta] => number(value) && number(centre) && number(delta),
+        _ => false,
+    };
+    if !fits {
+        return Err("the value, the centre and the delta must go together".into());
+    }
+    rule(|c| {
+        let inside = match (&c[0], &c[1], &c[2]) {
+            (Cell::Long(value), Cell::Long(centre), Cell::Long(delta)) => {
+                Some((i128::from(*value) - i128::from(*centre)).abs() <= i128::from(*delta))
+            }
+            (value, centre, delta) => match (value.real(), centre.real(), delta.real()) {
+                (Some(value), Some(centre), Some(delta)) => Some((value - centre).abs() <= delta),
+                _ => None,
+            },
+        };
+        inside.into()
+    })
 }
 
 fn whole_or(cell: &Cell<'_>, function: impl Fn(f64) -> f64) -> Value {
@@ -136,6 +227,19 @@ fn round(c: &[Cell<'_>]) -> Value {
     }
 }
 
+fn round_decimal(c: &[Cell<'_>]) -> Value {
+    let digits = c.get(1).map_or(Some(0), Cell::long).and_then(|digits| u32::try_from(digits).ok());
+    c[0].decimal().zip(digits).map(|(value, digits)| value.rounded(digits)).into()
+}
+
+fn bin_decimal(value: &Cell<'_>, step: &Cell<'_>) -> Value {
+    let (Some(value), Some(step)) = (value.decimal(), step.decimal()) else { return Cell::Null };
+    if step <= Decimal::whole(0) {
+        return Cell::Null;
+    }
+    value.divided_by(step).and_then(|share| share.floor().times(step)).into()
+}
+
 fn round_half_even(value: f64) -> f64 {
     value.round_ties_even()
 }
@@ -154,7 +258,28 @@ fn extreme(types: &[KqlType], largest: bool) -> Result<RowFunction, String> {
     let comparable = types.iter().all(|t| matches!(t, KqlType::Int | KqlType::Long | KqlType::Real | KqlType::Decimal))
         || types.windows(2).all(|w| w[0] == w[1]);
     if !comparable {
-        return Err("the arguments must all be numbers, all datetimes or all timespans".into());
+        return Err("the arguments must all be numbers, or all of one type".into());
+    }
+    if let Some(kind) = types.iter().find(|kind| matches!(kind, KqlType::Dynamic | KqlType::Guid)) {
+        return Err(format!("a {kind} has no order: convert it first"));
+    }
+    if types[0] == KqlType::String {
+        return rule(move |c| {
+            let texts = c.iter().map(Cell::text);
+            if largest { texts.max() } else { texts.min() }.unwrap_or("").into()
+        });
+    }
+    if types[0] == KqlType::Bool {
+        return rule(move |c| {
+            let flags = c.iter().filter_map(Cell::boolean);
+            if largest { flags.max() } else { flags.min() }.into()
+        });
+    }
+    if types.contains(&KqlType::Decimal) {
+        return rule(move |c| {
+            let values = c.iter().filter_map(Cell::decimal);
+            if largest { values.max() } else { values.min() }.into()
+        });
     }
     let as_real = types.contains(&KqlType::Real);
     rule(move |c| {
@@ -189,8 +314,8 @@ fn bin(value: &Cell<'_>, step: &Cell<'_>, origin: Option<&Cell<'_>>) -> Value {
 
 /// The rule of an arithmetic operator on cells of the given types, and its result type.
 pub(crate) fn arithmetic(op: BinaryOp, left: KqlType, right: KqlType) -> Option<(KqlType, RowFunction)> {
-    use KqlType::*;
-    let number = |t| matches!(t, Int | Long | Real | Decimal);
+    use KqlType::{Datetime, Int, Long, Real, Timespan};
+    let number = |t| matches!(t, Int | Long | Real | KqlType::Decimal);
     let rule = |kql_type, function: fn(&[Cell<'_>]) -> Value| Some((kql_type, Arc::new(function) as RowFunction));
     match (op, left, right) {
         (BinaryOp::Add, Datetime, Timespan) | (BinaryOp::Add, Timespan, Datetime) => {
@@ -214,6 +339,9 @@ pub(crate) fn arithmetic(op: BinaryOp, left: KqlType, right: KqlType) -> Option<
         (BinaryOp::Divide, Timespan, Int | Long | Real) => rule(Timespan, |c| scaled(c, |x, y| x / y)),
         (_, left, right) if number(left) && number(right) => {
             let kql_type = widened(&[common(&[left, right])]);
+            if kql_type == KqlType::Decimal {
+                return Some((kql_type, decimal_rule(op)?));
+            }
             Some((kql_type, number_rule(op, kql_type == Long)?))
         }
         _ => None,
@@ -235,6 +363,18 @@ fn number_rule(op: BinaryOp, whole: bool) -> Option<RowFunction> {
         _ => return None,
     };
     Some(Arc::new(function))
+}
+
+fn decimal_rule(op: BinaryOp) -> Option<RowFunction> {
+    let function = match op {
+        BinaryOp::Add => Decimal::plus,
+        BinaryOp::Subtract => Decimal::minus,
+        BinaryOp::Multiply => Decimal::times,
+        BinaryOp::Divide => Decimal::divided_by,
+        BinaryOp::Modulo => Decimal::modulo,
+        _ => return None,
+    };
+    Some(Arc::new(move |c| c[0].decimal().zip(c[1].decimal()).and_then(|(x, y)| function(x, y)).into()))
 }
 
 fn longs(c: &[Cell<'_>], function: impl Fn(i64, i64) -> Option<i64>) -> Value {

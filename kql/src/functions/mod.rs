@@ -3,14 +3,27 @@
 //! Functions that need syntax or the row scope (`iff`, `case`, `ago`, `column_ifexists`, ...)
 //! live in the planner; everything that is a plain rule on cells is here.
 
+pub(crate) mod arrays;
+pub(crate) mod bags;
+mod bits;
 pub(crate) mod conversion;
 mod datetime;
 pub(crate) mod dynamic;
+mod encoding;
+mod geo;
+pub(crate) mod hash;
+pub(crate) mod ip;
 pub(crate) mod math;
+mod parse;
+pub(crate) mod series;
 pub(crate) mod signatures;
 pub(crate) mod string;
+mod tuples;
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use crate::{
     ast::KqlType,
@@ -31,6 +44,9 @@ pub(crate) enum Kind {
     /// a number, datetime or timespan
     Measurable,
     Datetime,
+    Timespan,
+    Bool,
+    Guid,
     Dynamic,
 }
 
@@ -44,6 +60,9 @@ impl Kind {
             Kind::Integer => matches!(kql_type, Int | Long),
             Kind::Measurable => matches!(kql_type, Int | Long | Real | Decimal | Datetime | Timespan),
             Kind::Datetime => kql_type == Datetime,
+            Kind::Timespan => kql_type == Timespan,
+            Kind::Bool => kql_type == Bool,
+            Kind::Guid => kql_type == Guid,
             Kind::Dynamic => kql_type == Dynamic,
         }
     }
@@ -56,6 +75,9 @@ impl Kind {
             Kind::Integer => "an int or long",
             Kind::Measurable => "a number, datetime or timespan",
             Kind::Datetime => "a datetime",
+            Kind::Timespan => "a timespan",
+            Kind::Bool => "a bool",
+            Kind::Guid => "a guid",
             Kind::Dynamic => "a dynamic",
         }
     }
@@ -68,6 +90,9 @@ impl Kind {
             Kind::Number | Kind::Measurable => Some(KqlType::Real),
             Kind::Integer => Some(KqlType::Long),
             Kind::Datetime => Some(KqlType::Datetime),
+            Kind::Timespan => Some(KqlType::Timespan),
+            Kind::Bool => Some(KqlType::Bool),
+            Kind::Guid => Some(KqlType::Guid),
         }
     }
 }
@@ -145,13 +170,32 @@ fn on_long(cell: &Cell<'_>, function: impl Fn(i64) -> Option<i64>) -> Value {
     cell.long().and_then(function).into()
 }
 
-fn tables() -> [&'static [Function]; 5] {
-    [conversion::FUNCTIONS, datetime::FUNCTIONS, dynamic::FUNCTIONS, math::FUNCTIONS, string::FUNCTIONS]
+fn tables() -> [&'static [Function]; 15] {
+    [
+        arrays::FUNCTIONS,
+        bags::FUNCTIONS,
+        bits::FUNCTIONS,
+        conversion::FUNCTIONS,
+        datetime::FUNCTIONS,
+        dynamic::FUNCTIONS,
+        encoding::FUNCTIONS,
+        geo::FUNCTIONS,
+        hash::FUNCTIONS,
+        ip::FUNCTIONS,
+        math::FUNCTIONS,
+        parse::FUNCTIONS,
+        series::FUNCTIONS,
+        string::FUNCTIONS,
+        tuples::FUNCTIONS,
+    ]
 }
 
 /// Finds a function by any of its names.
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
-    tables().into_iter().flatten().find(|function| function.names.contains(&name))
+    static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
+        tables().into_iter().flatten().flat_map(|f| f.names.iter().map(move |name| (*name, f))).collect()
+    });
+    BY_NAME.get(name).copied()
 }
 
 /// Every name, for suggestions.
@@ -159,143 +203,61 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     tables().into_iter().flatten().flat_map(|function| function.names.iter().copied())
 }
 
+/// Functions that take a decimal as it is; for the others it is read as a real.
+pub(crate) fn takes_decimals(name: &str) -> bool {
+    matches!(name, "abs" | "round" | "ceiling" | "bin" | "floor" | "min_of" | "max_of")
+}
+
 /// Real functions of the language that the engine does not run yet, so that the message can say so.
 pub(crate) const NOT_EXECUTED: &[&str] = &[
-    "extract_all",
-    "extractjson",
-    "extract_json",
-    "parse_xml",
-    "parse_csv",
-    "parse_url",
-    "parse_urlquery",
-    "parse_path",
-    "parse_user_agent",
-    "parse_version",
-    "parse_command_line",
-    "parse_ipv4",
-    "parse_ipv4_mask",
-    "parse_ipv6",
-    "format_ipv4",
-    "format_ipv4_mask",
-    "ipv4_compare",
-    "ipv4_is_match",
-    "ipv4_is_in_range",
-    "ipv4_is_in_any_range",
-    "ipv4_is_private",
-    "ipv4_netmask_suffix",
-    "ipv6_compare",
-    "ipv6_is_match",
-    "ipv6_is_in_range",
-    "ipv6_is_in_any_range",
-    "has_ipv4",
-    "has_any_ipv4",
-    "has_ipv4_prefix",
-    "has_any_ipv4_prefix",
-    "has_any_index",
-    "geo_info_from_ip_address",
-    "prev",
+    "adx",
+    "anomaly_diffpatterns",
+    "app",
+    "arg",
+    "beta_cdf",
+    "beta_inv",
+    "beta_pdf",
+    "bin_auto",
+    "cluster",
+    "convert_angle",
+    "convert_energy",
+    "convert_force",
+    "convert_length",
+    "convert_mass",
+    "convert_speed",
+    "convert_temperature",
+    "convert_volume",
+    "cursor_after",
+    "database",
+    "datetime_list_timezones",
+    "dcount_hll",
+    "erf",
+    "erfc",
+    "estimate_data_size",
+    "external_table",
+    "gzip_compress_to_base64_string",
+    "hash_combine",
+    "hash_many",
+    "hll",
+    "hll_merge",
+    "ingestion_time",
+    "merge_tdigest",
     "next",
-    "row_number",
+    "parse_user_agent",
+    "percentile_tdigest",
+    "percentrank_tdigest",
+    "prev",
+    "punycode_domain_to_string",
+    "rank_tdigest",
     "row_cumsum",
+    "row_number",
     "row_rank_dense",
     "row_rank_min",
     "row_window_session",
-    "hash",
-    "hash_md5",
-    "hash_sha1",
-    "hash_sha256",
-    "hash_xxhash64",
-    "hash_combine",
-    "hash_many",
-    "rand",
-    "new_guid",
-    "zip",
-    "treepath",
-    "range",
-    "pack_all",
-    "array_sort_asc",
-    "array_sort_desc",
-    "array_rotate_left",
-    "array_rotate_right",
-    "array_shift_left",
-    "array_shift_right",
-    "array_split",
-    "array_iff",
-    "set_equals",
-    "jaccard_index",
-    "bag_merge",
-    "bag_remove_keys",
-    "bag_set_key",
-    "bag_zip",
-    "series_stats",
-    "series_fit_line",
-    "series_fit_2lines",
-    "series_decompose",
-    "series_decompose_anomalies",
-    "series_decompose_forecast",
-    "series_outliers",
-    "series_fir",
-    "series_iir",
-    "series_add",
-    "series_subtract",
-    "series_multiply",
-    "series_divide",
-    "ingestion_time",
-    "current_database",
-    "current_cluster_endpoint",
-    "table",
-    "workspace",
-    "app",
-    "cluster",
-    "database",
-    "external_table",
-    "adx",
-    "arg",
-    "datetime_local_to_utc",
-    "datetime_utc_to_local",
-    "format_timespan",
-    "format_bytes",
-    "make_timespan",
-    "bin_auto",
-    "translate",
-    "strcmp",
-    "indexof_regex",
-    "unicode_codepoints_from_string",
-    "make_string",
-    "geo_distance_2points",
-    "dynamic_to_json",
-    "gettype",
-    "binary_and",
-    "binary_or",
-    "binary_xor",
-    "binary_not",
-    "binary_shift_left",
-    "binary_shift_right",
-    "base64_decode_toarray",
-    "replace_strings",
-    "parse_ipv6_mask",
-    "datetime_list_timezones",
-    "isutf8",
-    "isascii",
-    "regex_quote",
-    "cot",
-    "erf",
-    "gamma",
-    "loggamma",
-    "beta_cdf",
-    "around",
-    "hll",
     "tdigest",
-    "estimate_data_size",
-    "toguid",
-    "todecimal",
-    "bag_has_key",
-    "series_sum",
-    "array_sum",
-    "gzip_compress_to_base64_string",
-    "gzip_decompress_from_base64_string",
+    "tdigest_merge",
+    "treepath",
+    "welch_test",
+    "workspace",
     "zlib_compress_to_base64_string",
-    "zlib_decompress_from_base64_string",
-    "punycode_from_string",
-    "punycode_to_string",
 ];

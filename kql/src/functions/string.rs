@@ -5,7 +5,7 @@ use std::sync::Arc;
 use regex::Regex;
 use serde_json::Value as Json;
 
-use super::{Arguments, Function, Kind, Returns, conversion, function, rule, variadic};
+use super::{Arguments, Function, Kind, Returns, conversion, dynamic, function, rule, variadic};
 use crate::{
     ast::{KqlType, TextMatch, TextOp},
     rows::RowFunction,
@@ -14,6 +14,7 @@ use crate::{
 
 const TEXT: Returns = Returns::Is(KqlType::String);
 const LONG: Returns = Returns::Is(KqlType::Long);
+const BOOL: Returns = Returns::Is(KqlType::Bool);
 
 pub(super) const FUNCTIONS: &[Function] = &[
     variadic(&["strcat"], &[Kind::Any], 1, TEXT, |a| {
@@ -34,7 +35,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function(&["tolower"], &[Kind::Text], 0, TEXT, |_| rule(|c| c[0].text().to_lowercase().into())),
     function(&["toupper"], &[Kind::Text], 0, TEXT, |_| rule(|c| c[0].text().to_uppercase().into())),
     function(&["reverse"], &[Kind::Text], 0, TEXT, |_| rule(|c| c[0].text().chars().rev().collect::<String>().into())),
-    function(&["substring"], &[Kind::Text, Kind::Integer, Kind::Integer], 1, TEXT, |_| rule(substring)),
+    function(&["substring"], &[Kind::Text, Kind::Integer, Kind::Integer], 1, TEXT, |a| {
+        let constants = a.constants.iter().all(Option::is_some);
+        rule(move |c| substring(c, constants))
+    }),
     function(&["indexof"], &[Kind::Text, Kind::Text, Kind::Integer, Kind::Integer, Kind::Integer], 3, LONG, |_| {
         rule(index_of)
     }),
@@ -61,23 +65,60 @@ pub(super) const FUNCTIONS: &[Function] = &[
             vec![conversion::text_of(&c[0], kind); times].join(delimiter).into()
         })
     }),
-    function(&["url_encode"], &[Kind::Text], 0, TEXT, |_| rule(|c| url_encode(c[0].text()).replace("%20", "+").into())),
-    function(&["url_encode_component"], &[Kind::Text], 0, TEXT, |_| rule(|c| url_encode(c[0].text()).into())),
-    function(&["url_decode"], &[Kind::Text], 0, TEXT, |_| rule(|c| url_decode(c[0].text()).into())),
-    function(&["base64_encode_tostring", "base64_encodestring"], &[Kind::Text], 0, TEXT, |_| {
-        rule(|c| base64_encode(c[0].text().as_bytes()).into())
+    function(&["strcmp"], &[Kind::Text, Kind::Text], 0, LONG, |_| {
+        rule(|c| (c[0].text().cmp(c[1].text()) as i64).into())
     }),
-    function(&["base64_decode_tostring", "base64_decodestring"], &[Kind::Text], 0, TEXT, |_| {
-        rule(|c| base64_decode(c[0].text()).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default().into())
+    function(&["translate"], &[Kind::Text, Kind::Text, Kind::Text], 0, TEXT, |_| rule(translate)),
+    variadic(&["replace_strings"], &[Kind::Text, Kind::Dynamic], 3, TEXT, |a| {
+        if a.types.len() == 3 { rule(replace_strings) } else { Err("it takes a text and two arrays".into()) }
+    }),
+    function(&["has_any_index"], &[Kind::Text, Kind::Dynamic], 0, LONG, |_| {
+        rule(|c| {
+            let terms = dynamic::array(&c[1]).unwrap_or_default();
+            let hit =
+                terms.iter().position(|term| has_folded(c[0].text(), &conversion::json_text(term).to_lowercase()));
+            hit.map_or(-1, |at| at as i64).into()
+        })
+    }),
+    function(&["extract_json", "extractjson"], &[Kind::Text, Kind::Text, Kind::Any], 1, TEXT, |_| {
+        rule(|c| extract_json(c[0].text(), c[1].text()))
+    }),
+    function(
+        &["indexof_regex"],
+        &[Kind::Text, Kind::Text, Kind::Integer, Kind::Integer, Kind::Integer],
+        3,
+        LONG,
+        |a| {
+            let regex = pattern(a, 1)?;
+            rule(move |c| index_of_regex(c, regex(c[1].text())))
+        },
+    ),
+    function(&["regex_quote"], &[Kind::Text], 0, TEXT, |_| rule(|c| regex::escape(c[0].text()).into())),
+    function(&["isascii"], &[Kind::Text], 0, BOOL, |_| rule(|c| c[0].text().is_ascii().into())),
+    function(&["isutf8"], &[Kind::Text], 0, BOOL, |_| rule(|_| true.into())),
+    variadic(&["make_string", "unicode_codepoints_to_string"], &[Kind::Any], 1, TEXT, |a| {
+        let kinds = a.types.clone();
+        rule(move |c| codepoints_to_text(c, &kinds))
+    }),
+    function(&["unicode_codepoints_from_string", "to_utf8"], &[Kind::Text], 0, Returns::Is(KqlType::Dynamic), |_| {
+        rule(|c| Json::Array(c[0].text().chars().map(|letter| Json::from(u32::from(letter))).collect()).into())
+    }),
+    function(&["format_bytes"], &[Kind::Number, Kind::Integer, Kind::Text, Kind::Integer], 3, TEXT, |_| {
+        rule(format_bytes)
     }),
 ];
 
-fn substring(c: &[Cell<'_>]) -> Value {
+/// A null position gives nothing; among constants only, the real engine folds it to 0.
+fn substring(c: &[Cell<'_>], constants: bool) -> Value {
     let text = c[0].text();
-    let Some(start) = c[1].long() else { return "".into() };
+    let folded = |position: Option<i64>| position.or(constants.then_some(0));
+    let Some(start) = folded(c[1].long()) else { return "".into() };
     let length = text.chars().count() as i64;
     let start = if start < 0 { (length + start).max(0) } else { start };
-    let wanted = c.get(2).map_or(Some(i64::MAX), Cell::long).unwrap_or(0).max(0);
+    let wanted = match c.get(2) {
+        None => i64::MAX,
+        Some(given) => folded(given.long()).unwrap_or(0).max(0),
+    };
     text.chars().skip(start as usize).take(usize::try_from(wanted).unwrap_or(usize::MAX)).collect::<String>().into()
 }
 
@@ -130,21 +171,23 @@ fn split(c: &[Cell<'_>]) -> Value {
     }
 }
 
+/// What matches at the start or the end goes. The pattern stands in a group of its own, unguarded:
+/// one with an unbalanced `)|(` reaches further, and the real engine lets it.
 fn trim(a: &Arguments, start: bool, end: bool) -> Result<RowFunction, String> {
-    let constant = a.constant_text(0).map(anchored).transpose()?;
+    let around = move |pattern: &str| match (start, end) {
+        (true, true) => format!("(^({pattern}))|(({pattern})$)"),
+        (true, false) => format!("^({pattern})"),
+        _ => format!("({pattern})$"),
+    };
+    let constant = a.constant_text(0).map(|pattern| compile(&around(pattern))).transpose()?;
     rule(move |c| {
         let text = c[1].text();
-        let built = if constant.is_none() { anchored(c[0].text()).ok() } else { None };
-        let Some((head, tail)) = constant.as_ref().or(built.as_ref()) else { return text.into() };
-        let from = if start { head.find(text).map_or(0, |hit| hit.end()) } else { 0 };
-        let rest = &text[from..];
-        let to = if end { tail.find(rest).map_or(rest.len(), |hit| hit.start()) } else { rest.len() };
-        rest[..to].into()
+        let built = if constant.is_none() { compile(&around(c[0].text())).ok() } else { None };
+        match constant.as_ref().or(built.as_ref()) {
+            Some(regex) => regex.replace_all(text, "").into_owned().into(),
+            None => text.into(),
+        }
     })
-}
-
-fn anchored(pattern: &str) -> Result<(Regex, Regex), String> {
-    Ok((compile(&format!("^(?:{pattern})"))?, compile(&format!("(?:{pattern})$"))?))
 }
 
 fn replace_regex(a: &Arguments) -> Result<RowFunction, String> {
@@ -177,6 +220,124 @@ fn rust_replacement(text: &str) -> String {
         }
     }
     out
+}
+
+/// Every letter of the first list becomes the letter at its place in the second; the last letter
+/// of a shorter list stands for the rest, and an empty list removes.
+fn translate(c: &[Cell<'_>]) -> Value {
+    let from: Vec<char> = c[0].text().chars().collect();
+    let to: Vec<char> = c[1].text().chars().collect();
+    let moved = c[2].text().chars().filter_map(|letter| match from.iter().position(|known| *known == letter) {
+        None => Some(letter),
+        Some(at) => to.get(at).or(to.last()).copied(),
+    });
+    moved.collect::<String>().into()
+}
+
+/// All replacements in one pass, so that none sees what another wrote.
+fn replace_strings(c: &[Cell<'_>]) -> Value {
+    let (Some(from), Some(to)) = (dynamic::array(&c[1]), dynamic::array(&c[2])) else { return c[0].text().into() };
+    let from: Vec<String> = from.iter().map(conversion::json_text).collect();
+    let mut out = String::new();
+    let mut rest = c[0].text();
+    while let Some(letter) = rest.chars().next() {
+        match from.iter().position(|old| !old.is_empty() && rest.starts_with(old.as_str())) {
+            Some(at) => {
+                out.push_str(&to.get(at).map(conversion::json_text).unwrap_or_default());
+                rest = &rest[from[at].len()..];
+            }
+            None => {
+                out.push(letter);
+                rest = &rest[letter.len_utf8()..];
+            }
+        }
+    }
+    out.into()
+}
+
+/// `$.a.b[0]` or `$["a"]`: the value as text, empty if there is none.
+fn extract_json(path: &str, text: &str) -> Value {
+    let Some(mut rest) = path.trim().strip_prefix('$') else { return "".into() };
+    let Ok(root) = serde_json::from_str::<Json>(text) else { return "".into() };
+    let mut value = Some(&root);
+    while !rest.is_empty() {
+        let step;
+        if let Some(after) = rest.strip_prefix('[') {
+            let Some((inside, after)) = after.split_once(']') else { return "".into() };
+            (step, rest) = (inside.trim(), after);
+        } else {
+            let after = rest.strip_prefix('.').unwrap_or(rest);
+            let end = after.find(['.', '[']).unwrap_or(after.len());
+            (step, rest) = (&after[..end], &after[end..]);
+        }
+        let key = step.trim_matches(['\'', '"']);
+        value = match value {
+            Some(Json::Array(items)) => step.parse::<usize>().ok().and_then(|at| items.get(at)),
+            Some(Json::Object(bag)) => bag.get(key),
+            _ => None,
+        };
+    }
+    value.map_or_else(|| "".into(), |value| conversion::json_text(value).into())
+}
+
+/// Like `indexof`, with a pattern: position of the `occurrence`th match, or -1.
+fn index_of_regex(c: &[Cell<'_>], regex: Option<Regex>) -> Value {
+    let Some(regex) = regex else { return Cell::Null };
+    let text = c[0].text();
+    let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+    let total = places.len() as i64 - 1;
+    let start = c.get(2).and_then(Cell::long).unwrap_or(0);
+    let start = if start < 0 { (total + start).max(0) } else { start };
+    let length = c.get(3).and_then(Cell::long).unwrap_or(-1);
+    let occurrence = c.get(4).and_then(Cell::long).unwrap_or(1);
+    if occurrence < 1 || length < -1 {
+        return Cell::Null;
+    }
+    let end = if length < 0 { total } else { total.min(start.saturating_add(length)) };
+    if start > end {
+        return (-1i64).into();
+    }
+    let window = &text[places[start as usize]..places[end as usize]];
+    match regex.find_iter(window).nth(occurrence as usize - 1) {
+        Some(hit) => (start + window[..hit.start()].chars().count() as i64).into(),
+        None => (-1i64).into(),
+    }
+}
+
+/// Numbers and arrays of numbers as the letters they stand for.
+fn codepoints_to_text(c: &[Cell<'_>], kinds: &[KqlType]) -> Value {
+    let mut text = String::new();
+    for (cell, kind) in c.iter().zip(kinds) {
+        let codes = match conversion::to_json(cell, *kind) {
+            Json::Array(items) => items,
+            single => vec![single],
+        };
+        for code in codes {
+            match code.as_u64().and_then(|code| u32::try_from(code).ok()).and_then(char::from_u32) {
+                Some(letter) => text.push(letter),
+                None => return "".into(),
+            }
+        }
+    }
+    text.into()
+}
+
+/// `format_bytes(size, precision, units, base)`
+fn format_bytes(c: &[Cell<'_>]) -> Value {
+    const UNITS: [&str; 9] = ["Bytes", "KB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
+    let Some(size) = c[0].real() else { return "".into() };
+    let precision = c.get(1).and_then(Cell::long).unwrap_or(0).clamp(0, 15) as usize;
+    let base = c.get(3).and_then(Cell::long).unwrap_or(1024).max(2) as f64;
+    let wanted = c.get(2).map(Cell::text).filter(|unit| !unit.is_empty());
+    let power = match wanted {
+        Some(unit) => UNITS.iter().position(|known| known.eq_ignore_ascii_case(unit)),
+        None => (0..UNITS.len()).rev().find(|power| size.abs() >= base.powi(*power as i32)).or(Some(0)),
+    };
+    let Some(power) = power else { return "".into() };
+    let scaled = size / base.powi(power as i32);
+    let digits = format!("{scaled:.precision$}");
+    let digits = if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { &digits };
+    format!("{digits} {}", UNITS[power]).into()
 }
 
 /// A regex compiled once when constant, per distinct text otherwise.
@@ -265,63 +426,6 @@ fn has_term(text: &str, needle: &str, at_start: bool, at_end: bool) -> bool {
     false
 }
 
-// ---- encodings -------------------------------------------------------------------------------
-
-fn url_encode(text: &str) -> String {
-    let keep = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    text.bytes().map(|byte| if keep(byte) { (byte as char).to_string() } else { format!("%{byte:02x}") }).collect()
-}
-
-fn url_decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-fn base64_encode(bytes: &[u8]) -> String {
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let letter = BASE64[(group >> (18 - 6 * place)) as usize & 63] as char;
-            out.push(if place <= chunk.len() { letter } else { '=' });
-        }
-    }
-    out
-}
-
-fn base64_decode(text: &str) -> Option<Vec<u8>> {
-    let body = text.trim_end_matches('=');
-    let mut out = Vec::new();
-    let (mut group, mut bits) = (0u32, 0);
-    for letter in body.bytes() {
-        let value = BASE64.iter().position(|known| *known == letter)? as u32;
-        group = (group << 6 | value) & 0xff_ffff;
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            out.push((group >> bits) as u8);
-        }
-    }
-    Some(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,14 +444,6 @@ mod tests {
         assert!(has("a b", "a "));
         assert!(!has("xa b", "a "));
         assert!(has("Überfall am Montag", "überfall"));
-    }
-
-    #[test]
-    fn base64_goes_there_and_back() {
-        for text in ["", "a", "ab", "abc", "Kusto"] {
-            assert_eq!(base64_decode(&base64_encode(text.as_bytes())).unwrap(), text.as_bytes());
-        }
-        assert_eq!(base64_encode(b"Kusto"), "S3VzdG8=");
     }
 
     #[test]

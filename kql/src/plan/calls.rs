@@ -79,9 +79,13 @@ impl Binder<'_> {
     }
 
     fn call(&self, name: &Name, arguments: &[Argument], expression: &Ast, scope: &Scope) -> Bound<Typed> {
-        if super::summarize::is_aggregate(&name.text) {
+        if super::aggregates::is_aggregate(&name.text) {
             return match &scope.aggregates {
                 Some(collector) => self.aggregate(collector, name, arguments, expression, scope),
+                // Sketches are merged over rows and over columns under one name.
+                None if matches!(name.text.as_str(), "hll_merge" | "tdigest_merge" | "merge_tdigest") => self
+                    .special(name, arguments, scope)
+                    .unwrap_or_else(|| self.table_function(name, arguments, expression, scope)),
                 None if functions::find(&name.text).is_some() => {
                     self.table_function(name, arguments, expression, scope)
                 }
@@ -91,6 +95,9 @@ impl Binder<'_> {
                     format!("`{}` is an aggregate: it stands only in `summarize`", name.text),
                 )),
             };
+        }
+        if let Some(result) = self.special(name, arguments, scope) {
+            return result;
         }
         match name.text.as_str() {
             "iff" | "iif" => self.iff(name, arguments, scope),
@@ -146,7 +153,7 @@ impl Binder<'_> {
         Ok(Typed::apply(values, kql_type, build))
     }
 
-    fn checked(&self, kind: Kind, name: &Name, argument: &Ast, scope: &Scope) -> Bound<Typed> {
+    pub(super) fn checked(&self, kind: Kind, name: &Name, argument: &Ast, scope: &Scope) -> Bound<Typed> {
         let value = self.scalar(argument, scope)?;
         if value.kql_type == KqlType::Dynamic
             && let Some(wanted) = kind.wanted_of_dynamic()
@@ -155,7 +162,10 @@ impl Binder<'_> {
         }
         // KQL reads any scalar as text where a function wants text, except where that hides a slip.
         if kind.accepts(value.kql_type) {
-            return Ok(value);
+            let as_real = value.kql_type == KqlType::Decimal
+                && matches!(kind, Kind::Number | Kind::Measurable)
+                && !functions::takes_decimals(&name.text);
+            return Ok(if as_real { value.converted(KqlType::Real) } else { value });
         }
         if kind == Kind::Text {
             return Ok(value.converted(KqlType::String));
@@ -192,7 +202,7 @@ impl Binder<'_> {
             values.push((self.scalar(value, scope)?, &value.span));
         }
         values.push((self.scalar(otherwise, scope)?, &otherwise.span));
-        let kql_type = common_type(&values)?;
+        let kql_type = common_type(&values);
         let mut values: Vec<Typed> = values.into_iter().map(|(value, _)| value.converted(kql_type)).collect();
         let mut result = values.pop().unwrap_or_else(|| Typed::null(kql_type));
         for (condition, value) in conditions.into_iter().zip(values).rev() {
@@ -222,7 +232,16 @@ impl Binder<'_> {
         for argument in arguments {
             values.push((self.scalar(&argument.value, scope)?, &argument.value.span));
         }
-        let kql_type = common_type(&values)?;
+        let kql_type = common_type(&values);
+        if kql_type == KqlType::Dynamic
+            && let Some((value, span)) = values.iter().skip(1).find(|(value, _)| value.kql_type != KqlType::Dynamic)
+        {
+            let first = values[0].0.kql_type;
+            let message =
+                format!("all values must have one type: this is a {}, the first is a {first}", value.kql_type);
+            return Err(Diagnostic::new(codes::TYPE, (*span).clone(), message)
+                .with_hint(format!("convert it with to{first}()")));
+        }
         let values = values.into_iter().map(|(value, _)| value.converted(kql_type)).collect();
         let function = move |cells: &[Cell<'_>]| -> Value {
             let present =
@@ -233,7 +252,11 @@ impl Binder<'_> {
     }
 
     fn is_null(&self, name: &Name, arguments: &[Argument], scope: &Scope) -> Bound<Typed> {
-        let value = self.scalar(only(name, arguments)?, scope)?;
+        let argument = only(name, arguments)?;
+        if let Some(null) = self.null_string(argument, scope)? {
+            return Ok(null);
+        }
+        let value = self.scalar(argument, scope)?;
         Ok(match (&value.constant, value.kql_type) {
             (_, KqlType::String) => Typed::constant(false.into(), KqlType::Bool),
             (Some(constant), _) => Typed::constant(constant.is_null().into(), KqlType::Bool),
@@ -366,12 +389,13 @@ impl Binder<'_> {
 }
 
 /// The type that branches meet in.
-fn common_type(values: &[(Typed, &Span)]) -> Bound<KqlType> {
+fn common_type(values: &[(Typed, &Span)]) -> KqlType {
     use KqlType::*;
     let number = |t| matches!(t, Int | Long | Real | Decimal);
     let is_null = |value: &Typed| value.kql_type == Dynamic && value.constant.as_ref().is_some_and(Cell::is_null);
     let mut result: Option<KqlType> = None;
-    for (value, span) in values {
+    let mut mixed = false;
+    for (value, _) in values {
         if is_null(value) {
             continue;
         }
@@ -379,22 +403,15 @@ fn common_type(values: &[(Typed, &Span)]) -> Bound<KqlType> {
             (None, kql_type) => kql_type,
             (Some(known), kql_type) if known == kql_type => known,
             (Some(known), kql_type) if number(known) && number(kql_type) => functions::math::common(&[known, kql_type]),
-            (Some(Dynamic), other) | (Some(other), Dynamic) => {
-                if other == String {
-                    String
-                } else {
-                    Dynamic
-                }
-            }
-            (Some(known), kql_type) => {
-                let message =
-                    format!("all values must have one type: this is a {kql_type}, the ones before are {known}");
-                return Err(Diagnostic::new(codes::TYPE, (*span).clone(), message)
-                    .with_hint(format!("convert it with to{known}()")));
+            // A dynamic takes the type of the others; types that have nothing in common meet in one.
+            (Some(Dynamic), other) | (Some(other), Dynamic) => other,
+            _ => {
+                mixed = true;
+                Dynamic
             }
         });
     }
-    Ok(result.unwrap_or(Dynamic))
+    if mixed { Dynamic } else { result.unwrap_or(Dynamic) }
 }
 
 /// `typeof(long)`
@@ -460,7 +477,7 @@ pub(super) fn unknown_function(name: &Name, scope: &Scope) -> Diagnostic {
     let fixed = functions::names()
         .chain(SPECIAL.iter().copied())
         .chain(functions::NOT_EXECUTED.iter().copied())
-        .chain(super::summarize::aggregate_names());
+        .chain(super::aggregates::aggregate_names());
     let candidates: Vec<String> = fixed.map(str::to_owned).chain(lets).collect();
     let message = format!("unknown function `{}`", name.text);
     Diagnostic::new(codes::UNKNOWN_FUNCTION, name.span.clone(), message)

@@ -42,12 +42,19 @@ pub(super) fn compare(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> B
     }
     if left.constant.is_some() && right.constant.is_some()
         || left.kql_type == KqlType::Real
-        || left.kql_type == KqlType::Dynamic
+        || matches!(left.kql_type, KqlType::Dynamic | KqlType::Decimal)
     {
+        let decimals = left.kql_type == KqlType::Decimal;
         return Ok(Typed::apply(
             vec![left, right],
             KqlType::Bool,
-            std::sync::Arc::new(move |cells| compare_cells(op, &cells[0], &cells[1])),
+            std::sync::Arc::new(move |cells| match (decimals, cells[0].decimal(), cells[1].decimal()) {
+                // The order of decimals is not that of their text.
+                (true, Some(left), Some(right)) => {
+                    compare_cells(op, &Cell::Long(left.cmp(&right) as i64), &Cell::Long(0))
+                }
+                _ => compare_cells(op, &cells[0], &cells[1]),
+            }),
         ));
     }
     let never_both_null = left.kql_type == KqlType::String || is_present(&left) || is_present(&right);
@@ -144,6 +151,8 @@ fn aligned(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> Bound<(Typed
         (l, r) if l == r => l,
         (l, r) if number(l) && number(r) => functions::math::common(&[l, r]),
         (String, other) | (other, String) if is_equality && (number(other) || matches!(other, Guid | Bool)) => String,
+        // Here the text is what gets converted.
+        (String, other) | (other, String) if is_equality && matches!(other, Datetime | Timespan) => other,
         (Bool, other) | (other, Bool) if is_equality && matches!(other, Int | Long) => Bool,
         _ => return Err(refused()),
     };

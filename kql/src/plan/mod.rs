@@ -2,11 +2,13 @@
 //! with its place, and what comes out is a polars `LazyFrame`. Nothing runs here, except the
 //! subqueries of `toscalar` and `in`, whose values the plan needs.
 
+mod aggregates;
 mod calls;
 mod compare;
 mod evaluate;
 mod expand;
 mod external;
+pub(crate) mod folded;
 mod grouped;
 mod hosted;
 mod join;
@@ -21,6 +23,7 @@ mod scan;
 mod search;
 mod series;
 mod sources;
+mod special;
 mod summarize;
 mod top;
 mod tuples;
@@ -57,7 +60,7 @@ pub(crate) fn special_functions() -> impl Iterator<Item = &'static str> {
 
 /// Aggregates that run.
 pub(crate) fn executed_aggregates() -> impl Iterator<Item = &'static str> {
-    summarize::aggregate_names()
+    aggregates::aggregate_names()
 }
 
 /// Plug-ins that run.

@@ -81,8 +81,16 @@ const KEEPS_NAME: &[&str] = &[
     "series_fill_linear",
 ];
 
-/// Functions whose result is called `function_argument`.
-const ADDS_NAME: &[&str] = &["strlen", "string_size", "percentile_tdigest", "dcount_hll"];
+/// Functions whose result is called `prefix_argument`.
+const ADDS_NAME: &[(&str, &str)] = &[
+    ("strlen", "strlen"),
+    ("string_size", "string_size"),
+    ("gettype", "type"),
+    ("repeat", "repeat"),
+    ("treepath", "tree"),
+    ("dcount_hll", "dcount_hll"),
+    ("percentile_tdigest", "percentile_tdigest"),
+];
 
 /// Prefix of an aggregate's result where it is not the function's name.
 pub(crate) fn aggregate_prefix(name: &str) -> &str {
@@ -90,6 +98,10 @@ pub(crate) fn aggregate_prefix(name: &str) -> &str {
         "make_list" | "makelist" | "make_list_if" | "make_list_with_nulls" => "list",
         "make_set" | "makeset" | "make_set_if" => "set",
         "make_bag" | "make_bag_if" => "bag",
+        "buildschema" => "schema",
+        "percentiles_array" | "percentilesw_array" => "percentiles",
+        "percentilew" | "percentilesw" => "percentile",
+        "tdigest_merge" | "merge_tdigest" => "merge_tdigests",
         "percentile" | "percentiles" => "percentile",
         other => other,
     }
@@ -112,19 +124,17 @@ pub(crate) fn derived(expression: &Ast) -> Option<String> {
                 first
             } else if matches!(function, "make_datetime" | "make_timespan") {
                 first.filter(|_| arguments.len() == 1)
-            } else if function == "gettype" {
-                Some(format!("type_{}", first.unwrap_or_default()))
-            } else if function == "treepath" {
-                Some(format!("tree_{}", first.unwrap_or_default()))
-            } else if function == "repeat" {
-                Some(format!("repeat_{}", first.unwrap_or_default()))
             } else if function == "ingestion_time" {
                 Some("$IngestionTime".to_string())
-            } else if ADDS_NAME.contains(&function) {
-                Some(format!("{function}_{}", first.unwrap_or_default()))
-            } else if super::summarize::is_aggregate(function)
-                && !matches!(function, "arg_max" | "arg_min" | "take_any" | "percentile" | "percentiles")
-                && !matches!(function, "take_anyif" | "argmax" | "argmin")
+            } else if let Some((_, prefix)) = ADDS_NAME.iter().find(|(name, _)| *name == function) {
+                Some(format!("{prefix}_{}", first.unwrap_or_default()))
+            } else if matches!(function, "array_sort_asc" | "array_sort_desc") {
+                first.map(|first| format!("{first}_sorted"))
+            } else if matches!(function, "covariance" | "covarianceif" | "covariancep" | "covariancepif") {
+                let second = arguments.get(1).and_then(|argument| derived(&argument.value));
+                Some([Some(function.to_string()), first, second].into_iter().flatten().collect::<Vec<_>>().join("_"))
+            } else if super::aggregates::is_aggregate(function)
+                && (!super::aggregates::gives_several(function) || function == "any")
             {
                 Some(format!("{}_{}", aggregate_prefix(function), first.unwrap_or_default()))
             } else {

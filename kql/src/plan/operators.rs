@@ -236,6 +236,7 @@ impl Binder<'_> {
                 return Err(Diagnostic::new(codes::TYPE, key.value.span.clone(), message)
                     .with_hint("sort by tostring() or tolong() of it"));
             }
+            let value = super::folded::sortable(value);
             // A rank in front keeps NaN next to null, on the side the query asks for.
             if value.kql_type != KqlType::String {
                 expressions.push(null_rank(&value, key.nulls_first));

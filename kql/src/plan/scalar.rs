@@ -6,7 +6,7 @@ use polars::prelude::*;
 
 use super::{Binder, Bound, Either, Typed, lets::Scope, not_executed};
 use crate::{
-    ast::{BinaryOp, Expr as Ast, ExprKind, KqlType, ListOp, Literal, TextOp},
+    ast::{BinaryOp, Expr as Ast, ExprKind, KqlType, ListOp, TextOp},
     diagnostics::{Diagnostic, Span, codes},
     functions::{self, dynamic::Step},
     value::{self, Cell, Value},
@@ -18,7 +18,6 @@ impl Binder<'_> {
         self.spend(1, &expression.span)?;
         let span = &expression.span;
         match &expression.kind {
-            ExprKind::Literal(Literal::Decimal(_)) => Err(not_executed(span.clone(), "type `decimal`")),
             ExprKind::Literal(literal) => Ok(Typed::constant(value::of_literal(literal), literal.kql_type())),
             ExprKind::HostScalar(name) => self.host_scalar(name, span),
             ExprKind::Member { base, .. } if super::is_remote(base) => {
@@ -83,8 +82,7 @@ impl Binder<'_> {
         let value = self.scalar(operand, scope)?;
         let kql_type = match value.kql_type {
             KqlType::Int | KqlType::Long | KqlType::Dynamic => KqlType::Long,
-            KqlType::Real => KqlType::Real,
-            KqlType::Timespan => KqlType::Timespan,
+            KqlType::Real | KqlType::Timespan | KqlType::Decimal => value.kql_type,
             other => {
                 return Err(Diagnostic::new(codes::TYPE, span.clone(), format!("`-` is not defined for a {other}")));
             }
@@ -96,7 +94,7 @@ impl Binder<'_> {
             Arc::new(|cells| match &cells[0] {
                 Cell::Long(value) => value.wrapping_neg().into(),
                 Cell::Real(value) => (-value).into(),
-                _ => Cell::Null,
+                other => other.decimal().map(crate::decimal::Decimal::negated).into(),
             }),
         ))
     }
@@ -206,7 +204,7 @@ impl Binder<'_> {
                 let hit = self.membership(value, constants, computed, case_sensitive, span)?;
                 Ok(if negated { not(hit) } else { hit })
             }
-            ListOp::HasAny | ListOp::HasAll => self.has_list(op == ListOp::HasAll, value, constants, computed, span),
+            ListOp::HasAny | ListOp::HasAll => self.has_list(op == ListOp::HasAll, value, constants, computed),
         }
     }
 
@@ -217,6 +215,7 @@ impl Binder<'_> {
         let fits = value.kql_type == item
             || text(value.kql_type) && text(item)
             || number(value.kql_type) && number(item)
+            || item == KqlType::String && matches!(value.kql_type, KqlType::Datetime | KqlType::Timespan)
             || item == KqlType::Dynamic
             || value.kql_type == KqlType::Dynamic;
         if fits || self.checking {
@@ -304,21 +303,12 @@ impl Binder<'_> {
         Ok(disjunction(hits))
     }
 
-    fn has_list(
-        &self,
-        all: bool,
-        text: Typed,
-        constants: Vec<(Value, KqlType)>,
-        computed: Vec<Typed>,
-        span: &Span,
-    ) -> Bound<Typed> {
-        if let Some(item) = computed.iter().find(|item| !matches!(item.kql_type, KqlType::String | KqlType::Dynamic)) {
-            return Err(Diagnostic::new(
-                codes::TYPE,
-                span.clone(),
-                format!("terms must be strings, this is a {}", item.kql_type),
-            ));
-        }
+    fn has_list(&self, all: bool, text: Typed, constants: Vec<(Value, KqlType)>, computed: Vec<Typed>) -> Bound<Typed> {
+        let as_text = |item: Typed| match item.kql_type {
+            KqlType::Dynamic => item,
+            _ => item.converted(KqlType::String),
+        };
+        let computed: Vec<Typed> = computed.into_iter().map(as_text).collect();
         // A null term is the empty term, and every text has that.
         let needles: Vec<String> = constants
             .into_iter()
@@ -361,7 +351,7 @@ impl Binder<'_> {
                         (Some(Cell::Str(key)), KqlType::String) => steps.push(Step::Key(key.to_string())),
                         (_, KqlType::Int | KqlType::Long | KqlType::String | KqlType::Dynamic) => {
                             let at = if at.kql_type == KqlType::Dynamic { at.converted(KqlType::String) } else { at };
-                            steps.push(Step::Computed(at.kql_type));
+                            steps.push(Step::Computed);
                             computed.push(at);
                         }
                         (_, other) => {
@@ -459,7 +449,7 @@ pub(super) fn arithmetic(op: BinaryOp, left: Typed, right: Typed, span: &Span) -
     let (left_type, right_type) = (left.kql_type, right.kql_type);
     // A dynamic takes the other side's type.
     let (left, right) = match (left_type, right_type) {
-        (KqlType::Dynamic, KqlType::Dynamic) => (left.converted(KqlType::Real), right.converted(KqlType::Real)),
+        (KqlType::Dynamic, KqlType::Dynamic) => return Ok(dynamic_arithmetic(op, left, right)),
         (KqlType::Dynamic, other) if other != KqlType::String => (left.converted(widened(other)), right),
         (other, KqlType::Dynamic) if other != KqlType::String => (left, right.converted(widened(other))),
         _ => (left, right),
@@ -488,6 +478,26 @@ pub(super) fn arithmetic(op: BinaryOp, left: Typed, right: Typed, span: &Span) -
         }
     }
     Ok(Typed::apply(vec![left, right], kql_type, function))
+}
+
+/// Of two dynamics: longs if both hold whole numbers, reals if both hold numbers, else null.
+fn dynamic_arithmetic(op: BinaryOp, left: Typed, right: Typed) -> Typed {
+    let function = move |cells: &[Cell<'_>]| -> Value {
+        let [left, right] = [0, 1].map(|at: usize| functions::dynamic::json(&cells[at]));
+        let cell = |number: &serde_json::Value, whole: bool| -> Value {
+            if whole { number.as_i64().into() } else { number.as_f64().into() }
+        };
+        let whole = left.is_i64() && right.is_i64();
+        let kind = if whole { KqlType::Long } else { KqlType::Real };
+        match functions::math::arithmetic(op, kind, kind) {
+            Some((kql_type, rule)) => {
+                let result = rule(&[cell(&left, whole), cell(&right, whole)]);
+                functions::conversion::to_json(&result, kql_type).into()
+            }
+            None => Cell::Null,
+        }
+    };
+    Typed::apply(vec![left, right], KqlType::Dynamic, Arc::new(function))
 }
 
 fn widened(kql_type: KqlType) -> KqlType {

@@ -85,10 +85,7 @@ impl Binder<'_> {
         scope: &Scope,
     ) -> Bound<Table> {
         let mut names = Names::default();
-        for (name, kql_type) in columns {
-            if *kql_type == KqlType::Decimal && !self.checking {
-                return Err(super::not_executed(name.span.clone(), "type `decimal`"));
-            }
+        for (name, _) in columns {
             if !names.claim(&name.text) {
                 return Err(duplicate(name));
             }

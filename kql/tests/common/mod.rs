@@ -81,6 +81,7 @@ fn cell(value: &AnyValue<'_>, kql_type: KqlType) -> Value {
         AnyValue::Float64(value) if value.is_nan() => json!("NaN"),
         AnyValue::Float64(value) if value.is_infinite() => json!("Infinity"),
         AnyValue::Float64(value) => json!(value),
+        AnyValue::Decimal(..) => json!(value.to_string()),
         AnyValue::Datetime(value, unit, _) | AnyValue::DatetimeOwned(value, unit, _) => {
             json!(ticks::format_datetime(tick(*value, *unit) + ticks::UNIX_EPOCH))
         }
