@@ -255,9 +255,6 @@ fn unpacked_keys(frame: &DataFrame, column: &str, ignored: &[String]) -> PolarsR
                 *seen = Some(match *seen {
                     None => kql_type,
                     Some(known) if known == kql_type => known,
-                    Some(KqlType::Long | KqlType::Real) if matches!(kql_type, KqlType::Long | KqlType::Real) => {
-                        KqlType::Real
-                    }
                     Some(_) => KqlType::Dynamic,
                 });
             }
@@ -273,7 +270,8 @@ fn type_of(value: &Json) -> Option<KqlType> {
         Json::Number(number) if number.is_i64() || number.is_u64() => KqlType::Long,
         Json::Number(_) => KqlType::Real,
         Json::String(text) => {
-            let looks_like_time = text.len() >= 19 && text.as_bytes()[4] == b'-' && text.as_bytes()[10] == b'T';
+            // A moment in a dynamic is written with all its digits; any other text is text.
+            let looks_like_time = text.len() == 28 && text.as_bytes()[10] == b'T' && text.ends_with('Z');
             match looks_like_time.then(|| crate::ticks::parse_datetime(text)).flatten() {
                 Some(_) => KqlType::Datetime,
                 None => KqlType::String,
