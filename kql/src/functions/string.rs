@@ -1,6 +1,9 @@
 //! String functions, and the predicates behind `has`, `contains`, `startswith` and their kin.
 
-use std::sync::Arc;
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use regex::Regex;
 use serde_json::Value as Json;
@@ -281,7 +284,7 @@ fn extract_json(path: &str, text: &str) -> Value {
 }
 
 /// Like `indexof`, with a pattern: position of the `occurrence`th match, or -1.
-fn index_of_regex(c: &[Cell<'_>], regex: Option<Regex>) -> Value {
+fn index_of_regex(c: &[Cell<'_>], regex: Option<Arc<Regex>>) -> Value {
     let Some(regex) = regex else { return Cell::Null };
     let text = c[0].text();
     let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
@@ -340,13 +343,28 @@ fn format_bytes(c: &[Cell<'_>]) -> Value {
     format!("{digits} {}", UNITS[power]).into()
 }
 
-/// A regex compiled once when constant, per distinct text otherwise.
+/// A regex compiled once when constant; otherwise the last one is kept, as patterns from a column
+/// rarely change from row to row. Shared, because a cloned `Regex` starts with cold caches.
 pub(crate) fn pattern(
     a: &Arguments,
     at: usize,
-) -> Result<impl Fn(&str) -> Option<Regex> + Send + Sync + use<>, String> {
-    let constant = a.constant_text(at).map(compile).transpose()?;
-    Ok(move |text: &str| constant.clone().or_else(|| compile(text).ok()))
+) -> Result<impl Fn(&str) -> Option<Arc<Regex>> + Send + Sync + use<>, String> {
+    let constant = a.constant_text(at).map(compile).transpose()?.map(Arc::new);
+    let last: Mutex<Option<(String, Option<Arc<Regex>>)>> = Mutex::new(None);
+    Ok(move |text: &str| {
+        if constant.is_some() {
+            return constant.clone();
+        }
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((known, regex)) if known == text => regex.clone(),
+            _ => {
+                let regex = compile(text).ok().map(Arc::new);
+                *last = Some((text.to_string(), regex.clone()));
+                regex
+            }
+        }
+    })
 }
 
 /// KQL's regular expressions are the regex crate's.
@@ -378,9 +396,23 @@ pub(crate) fn text_predicate(op: TextOp, constant_needle: Option<&str>) -> RowFu
     })
 }
 
-/// `has` on one needle, for `has_any` and `has_all`.
+/// `has` on one needle.
 pub(crate) fn has_folded(text: &str, lowered_needle: &str) -> bool {
     matches_folded(TextMatch::Has, text, lowered_needle)
+}
+
+/// `has` where the text is lower-cased already: once per row, however many needles there are.
+pub(crate) fn has_lowered(lowered_text: &str, lowered_needle: &str) -> bool {
+    matches(TextMatch::Has, lowered_text, lowered_needle)
+}
+
+/// Lower case, without a copy where there is nothing to change.
+pub(crate) fn lowered(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.to_lowercase())
+    }
 }
 
 fn matches_folded(how: TextMatch, text: &str, needle: &str) -> bool {
@@ -388,10 +420,7 @@ fn matches_folded(how: TextMatch, text: &str, needle: &str) -> bool {
     if text.is_ascii() && needle.len() > text.len() {
         return false;
     }
-    if text.is_ascii() && !text.bytes().any(|b| b.is_ascii_uppercase()) {
-        return matches(how, text, needle);
-    }
-    matches(how, &text.to_lowercase(), needle)
+    matches(how, &lowered(text), needle)
 }
 
 fn matches(how: TextMatch, text: &str, needle: &str) -> bool {

@@ -318,8 +318,8 @@ impl Binder<'_> {
         let kinds: Vec<KqlType> = computed.iter().map(|item| item.kql_type).collect();
         inputs.extend(computed);
         let function = move |cells: &[Cell<'_>]| -> Value {
-            let text = cells[0].text();
-            let has = |needle: &str| functions::string::has_folded(text, needle);
+            let text = functions::string::lowered(cells[0].text());
+            let has = |needle: &str| functions::string::has_lowered(&text, needle);
             let more = cells[1..].iter().zip(&kinds).flat_map(|(cell, kind)| terms(cell, *kind));
             if all {
                 needles.iter().all(|n| has(n)) && more.into_iter().all(|n| has(&n))
