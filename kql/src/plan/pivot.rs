@@ -89,7 +89,7 @@ impl Binder<'_> {
         let frame = grouped.frame.clone().collect().map_err(plan_error(span))?;
         let counts = aggregate.is_none_or(|argument| counts(&argument.value));
         let pivoted =
-            spread(&frame, &key_columns, (&pivot, pivot_type), value_type, counts).map_err(plan_error(span))?;
+            spread(&frame, &key_columns, (pivot.as_str(), pivot_type), value_type, counts).map_err(plan_error(span))?;
         let mut columns = key_columns;
         let mut names = super::names::Names::default();
         for column in &columns {
