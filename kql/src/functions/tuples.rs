@@ -140,7 +140,7 @@ fn sort(a: &Arguments, descending: bool) -> Result<RowFunction, String> {
             if items.iter().any(|other| other.len() != length) {
                 return Cell::Null;
             }
-            columns(arrays::sorted(&items, descending, nulls_last).into_iter().map(Json::from).collect())
+            columns(arrays::sorted(&items, descending, nulls_last))
         });
     }
     rule(move |c| {
