@@ -100,3 +100,51 @@ fn engine(arguments: &Arguments) -> anyhow::Result<Engine> {
     }
     Ok(engine)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn parsed(words: &[&str]) -> Result<Arguments, clap::Error> {
+        Line::try_parse_from(std::iter::once(&"kql").chain(words)).map(|line| line.arguments)
+    }
+
+    fn answer(query: &str, format: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.csv");
+        std::fs::write(&path, "Account,Code\nann,1\nbob,2\n").unwrap();
+        let workspace = folder.path().join("workspace");
+        let table = format!("Events={}", path.display());
+        let workspace = workspace.display().to_string();
+        let arguments = parsed(&[query, "--table", &table, "--workspace", &workspace, "--format", format]).unwrap();
+        let mut output = Vec::new();
+        let engine = engine(&arguments).unwrap();
+        engine.kql_to(query, arguments.format.into(), &mut output).unwrap();
+        String::from_utf8(output).unwrap()
+    }
+
+    #[test]
+    fn files_are_tables() {
+        assert_eq!(answer("Events | where Code > 1 | project Account", "json"), "{\"Account\":\"bob\"}\n");
+        assert_eq!(answer("Events | summarize n = count()", "csv"), "n\n2\n");
+        assert!(answer("Events", "table").contains("ann"));
+    }
+
+    #[test]
+    fn queries_come_from_one_place() {
+        assert!(parsed(&["print 1"]).is_ok());
+        assert!(parsed(&["--jsonl"]).is_ok());
+        assert!(parsed(&["--check", "--jsonl", "--schemas", "s.json"]).is_ok());
+        for words in [&[][..], &["print 1", "-f", "q.kql"], &["print 1", "--jsonl"], &["--check", "--jsonl"]] {
+            assert!(parsed(words).is_err(), "{words:?}");
+        }
+    }
+}

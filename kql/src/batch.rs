@@ -87,6 +87,7 @@ pub fn cell(value: &AnyValue<'_>, kql_type: KqlType) -> Value {
         AnyValue::Int32(value) => json!(value),
         AnyValue::Int64(value) => json!(value),
         AnyValue::Float64(value) => real(*value),
+        AnyValue::Decimal(..) => json!(value.to_string()),
         AnyValue::Datetime(value, unit, _) | AnyValue::DatetimeOwned(value, unit, _) => {
             json!(ticks::format_datetime(in_ticks(*value, *unit) + ticks::UNIX_EPOCH))
         }

@@ -110,6 +110,15 @@ impl Finder {
             }
             OperatorKind::Join(join) | OperatorKind::Lookup(join) => self.table(&join.right),
             OperatorKind::Union(union) => union.tables.iter().for_each(|table| self.table(table)),
+            OperatorKind::MvApply(apply) => {
+                apply.items.iter().for_each(|item| self.scalar(&item.value));
+                apply.body.iter().for_each(|operator| self.operator(&operator.kind));
+            }
+            OperatorKind::Partition { body, .. } => body.iter().for_each(|operator| self.operator(&operator.kind)),
+            OperatorKind::Evaluate { name, arguments, .. } if name.text.ends_with("_lookup") => {
+                arguments.iter().take(1).for_each(|argument| self.table(&argument.value));
+            }
+            OperatorKind::Invoke(call) => call.children().into_iter().for_each(|argument| self.scalar(argument)),
             OperatorKind::As(name) => self.defined.push(name.text.clone()),
             _ => {}
         }

@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod ast;
-mod decimal;
 pub mod batch;
 mod check;
+mod decimal;
 mod diagnostics;
 mod free_names;
 mod functions;

@@ -37,7 +37,10 @@ cases! {
     sessions_end_at_their_limits: "datatable(t:datetime)[datetime(2020-01-01 00:00), datetime(2020-01-01 00:04), datetime(2020-01-01 00:09)] | serialize s = row_window_session(t, 1h, 5m) | summarize n = count() by s | project n" => [[2], [1]];
     partitions_run_on_their_own: "datatable(k:string, v:long)['a', 1, 'b', 5, 'a', 3] | partition by k (top 1 by v) | project k, v | sort by k asc" => [["a", 3], ["b", 5]];
     bags_become_columns_in_name_order: "datatable(k:long, d:dynamic)[1, dynamic({'b': 2, 'a': 'x'}), 2, dynamic({'b': 3})] | evaluate bag_unpack(d)" => [[1, "x", 2], [2, "", 3]];
-    unpacked_types_widen: "datatable(d:dynamic)[dynamic({'n': 1}), dynamic({'n': 1.5})] | evaluate bag_unpack(d)" => [[1.0], [1.5]];
+    unpacked_values_of_several_types_stay_dynamic: "datatable(d:dynamic)[dynamic({'n': 1}), dynamic({'n': 'x'})] | evaluate bag_unpack(d) | project gettype(n)" => [["long"], ["string"]];
+    unpacked_moments_are_moments: "print t = datetime(2020-01-02) | project d = bag_pack('t', t) | evaluate bag_unpack(d) | project y = getyear(t)" => [[2020]];
+    arrays_are_sorted_together: "print a = dynamic([2, 1]), b = dynamic(['x', 'y']) | project array_sort_asc(a, b)" => [[[1, 2], ["y", "x"]]];
+    statistics_of_series_are_columns: "print s = dynamic([1, 2, 3]) | extend (least, at) = series_stats(s) | project least, at, series_stats_s_max" => [[1.0, 0, 3.0]];
     unpacking_may_keep_the_source: "print k = 1, d = dynamic({'k': 2}) | evaluate bag_unpack(d, columnsConflict='keep_source')" => [[1]];
     unpacking_may_prefix: "print k = 1, d = dynamic({'k': 2}) | evaluate bag_unpack(d, 'p_') | project k, p_k" => [[1, 2]];
     pivot_spreads_values: "datatable(u:string, c:string)['a', 'x', 'a', 'y', 'b', 'x'] | evaluate pivot(c, count(), u) | sort by u asc" => [["a", 1, 1], ["b", 1, 0]];

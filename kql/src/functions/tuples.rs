@@ -122,15 +122,27 @@ fn fit_line(c: &[Cell<'_>]) -> Vec<Json> {
     ]
 }
 
-/// `array_sort_asc(array[, nulls_last])`
+/// `array_sort_asc(array[, nulls_last])`, and `array_sort_asc(array, array, ...[, nulls_last])`, which
+/// brings all arrays into the order of the first and gives an array of them.
 fn sort(a: &Arguments, descending: bool) -> Result<RowFunction, String> {
-    let flag = match a.types[1..] {
-        [] => false,
-        [KqlType::Bool] => true,
-        _ => {
-            return Err("sorting several arrays at once gives several columns, which the engine does not do yet".into());
-        }
-    };
+    let flag = a.types.len() > 1 && a.types.last() == Some(&KqlType::Bool);
+    let count = a.types.len() - usize::from(flag);
+    if a.types[..count].iter().any(|kql_type| *kql_type != KqlType::Dynamic) {
+        return Err("arrays are sorted along with arrays only".into());
+    }
+    if count > 1 {
+        return rule(move |c| {
+            let nulls_last = if flag { c[count].boolean().unwrap_or(true) } else { true };
+            let items: Vec<Vec<Json>> =
+                c[..count].iter().map(|cell| dynamic::array(cell).unwrap_or_default()).collect();
+            // An array that has no partner for every element cannot follow.
+            let length = items[0].len();
+            if items.iter().any(|other| other.len() != length) {
+                return Cell::Null;
+            }
+            columns(arrays::sorted(&items, descending, nulls_last))
+        });
+    }
     rule(move |c| {
         let nulls_last = if flag { c[1].boolean().unwrap_or(true) } else { true };
         match dynamic::array(&c[0]) {

@@ -290,7 +290,7 @@ fn named(input: Tokens<'_>) -> Parsed<'_, ExprKind> {
         "true" | "false" | "null" | "True" | "False" | "TRUE" | "FALSE" if !calls => literals::constant_word(input),
         "dynamic" if calls => literals::dynamic(input),
         "datatable" if input.behind().starts_operand() => {
-            super::operators::datatable(input).map(|(rest, table)| (rest, table.kind))
+            super::sources::datatable(input).map(|(rest, table)| (rest, table.kind))
         }
         "externaldata" if calls => super::tabular::external_data(input).map(|(rest, table)| (rest, table.kind)),
         _ if word.starts_with('!') => input.expected("an expression"),

@@ -7,6 +7,7 @@
 pub(crate) mod expr;
 mod literals;
 mod operators;
+mod sources;
 mod tabular;
 mod tokens;
 
@@ -185,14 +186,14 @@ fn pipe_operators(mut input: Tokens<'_>) -> Parsed<'_, Vec<crate::ast::Operator>
 fn source(input: Tokens<'_>) -> Parsed<'_, Expr> {
     let next_is_operand = input.behind().starts_operand();
     match input.word() {
-        Some("print") if next_is_operand => operators::print(input),
-        Some("range") if input.behind().word().is_some() => operators::range(input),
-        Some("union") if next_is_operand => operators::union_source(input),
-        Some("datatable") => operators::datatable(input),
+        Some("print") if next_is_operand => sources::print(input),
+        Some("range") if input.behind().word().is_some() => sources::range(input),
+        Some("union") if next_is_operand => sources::union_source(input),
+        Some("datatable") => sources::datatable(input),
         Some("externaldata" | "external_data") if next_is_operand => tabular::external_data(input),
-        Some("search") if next_is_operand => operators::search_source(input),
-        Some("find") if next_is_operand => operators::find_source(input),
-        Some(word @ ("macro-expand" | "evaluate")) if next_is_operand => operators::unsupported_source(input, word),
+        Some("search") if next_is_operand => sources::search_source(input),
+        Some("find") if next_is_operand => sources::find_source(input),
+        Some(word @ ("macro-expand" | "evaluate")) if next_is_operand => sources::unsupported_source(input, word),
         _ => expr::expression(input),
     }
 }
@@ -212,7 +213,7 @@ fn set_statement(input: Tokens<'_>) -> Parsed<'_, Statement> {
 
 /// `declare query_parameters(name: type = default, ...)`
 fn query_parameters(input: Tokens<'_>) -> Parsed<'_, Statement> {
-    let list = nom::multi::separated_list0(punct(","), operators::parameter);
+    let list = nom::multi::separated_list0(punct(","), sources::parameter);
     let (rest, parameters) = tokens::required(tokens::nested(punct("("), list, punct(")")), input.behind().behind())?;
     Ok((rest, Statement::QueryParameters(parameters)))
 }
@@ -221,10 +222,9 @@ fn query_parameters(input: Tokens<'_>) -> Parsed<'_, Statement> {
 fn pattern(input: Tokens<'_>) -> Parsed<'_, Statement> {
     let (rest, name) = tokens::required(name, input.behind().behind())?;
     let (rest, ()) = punct("=")(rest)?;
-    let list = nom::multi::separated_list0(punct(","), operators::parameter);
+    let list = nom::multi::separated_list0(punct(","), sources::parameter);
     let (rest, parameters) = tokens::required(tokens::nested(punct("("), list, punct(")")), rest)?;
-    let (rest, path) =
-        nom::combinator::opt(tokens::nested(punct("["), operators::parameter, punct("]"))).parse(rest)?;
+    let (rest, path) = nom::combinator::opt(tokens::nested(punct("["), sources::parameter, punct("]"))).parse(rest)?;
     let (rest, cases) = tokens::required(tokens::nested(punct("{"), pattern_cases, punct("}")), rest)?;
     Ok((rest, Statement::Pattern(Pattern { name, parameters, path, cases })))
 }
@@ -267,7 +267,7 @@ fn lambda(input: Tokens<'_>) -> Parsed<'_, Expr> {
     let start = input.here().start;
     let (rest, view) = nom::combinator::opt(keyword("view")).parse(input)?;
     let (rest, parameters) =
-        tokens::nested(punct("("), nom::multi::separated_list0(punct(","), operators::parameter), punct(")"))(rest)?;
+        tokens::nested(punct("("), nom::multi::separated_list0(punct(","), sources::parameter), punct(")"))(rest)?;
     let (rest, body) = tokens::nested(punct("{"), lambda_body, punct("}"))(rest)?;
     Ok((
         rest,

@@ -12,9 +12,10 @@ use super::{
     Parsed,
     expr::{self, expression},
     operators::{
-        comma_list, expand_item, kql_type, name_pattern_list, named_expression, named_expressions, parameters,
-        sort_key, word_or_literal,
+        comma_list, expand_item, name_pattern_list, named_expression, named_expressions, parameters, sort_key,
+        word_or_literal,
     },
+    sources::kql_type,
     tokens::{Tokens, keyword, name, nested, punct, required, string},
 };
 use crate::ast::*;
@@ -165,7 +166,7 @@ pub(super) fn evaluate(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
 /// `(*, name: type)`; the flag tells whether there is a `*`.
 fn result_schema(input: Tokens<'_>) -> Parsed<'_, (bool, Vec<(Name, KqlType)>)> {
     let star = map((punct("*"), opt(punct(","))), |_| ());
-    let columns = (opt(star), separated_list0(punct(","), super::operators::column_declaration));
+    let columns = (opt(star), separated_list0(punct(","), super::sources::column_declaration));
     let (rest, (star, columns)) = nested(punct("("), columns, punct(")"))(input)?;
     Ok((rest, (star.is_some(), columns)))
 }
@@ -175,7 +176,7 @@ pub(super) fn parse_kv(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
     let (rest, value) = expression(input)?;
     let (rest, ()) = keyword("as")(rest)?;
     let (rest, keys) =
-        nested(punct("("), separated_list0(punct(","), super::operators::column_declaration), punct(")"))(rest)?;
+        nested(punct("("), separated_list0(punct(","), super::sources::column_declaration), punct(")"))(rest)?;
     let property = map((name, punct("="), word_or_literal), |(name, (), value)| (name, value));
     let list = nested(punct("("), separated_list0(punct(","), property), punct(")"));
     let (rest, properties) = opt(preceded(keyword("with"), list)).parse(rest)?;
@@ -246,7 +247,7 @@ pub(super) fn project_by_names(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
 
 /// `assert-schema (name: type, ...)`
 pub(super) fn assert_schema(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
-    let list = separated_list0(punct(","), super::operators::column_declaration);
+    let list = separated_list0(punct(","), super::sources::column_declaration);
     map(nested(punct("("), list, punct(")")), OperatorKind::AssertSchema).parse(input)
 }
 
@@ -260,7 +261,7 @@ pub(super) fn scan(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
     let (rest, parameters) = parameters(&["with_match_id", "kind"])(input)?;
     let (rest, order) = opt(preceded((keyword("order"), keyword("by")), comma_list(sort_key))).parse(rest)?;
     let (rest, partition) = opt(preceded((keyword("partition"), keyword("by")), named_expressions)).parse(rest)?;
-    let declared = nested(punct("("), separated_list0(punct(","), super::operators::parameter), punct(")"));
+    let declared = nested(punct("("), separated_list0(punct(","), super::sources::parameter), punct(")"));
     let (rest, declared) = opt(preceded(keyword("declare"), declared)).parse(rest)?;
     let (rest, ()) = keyword("with")(rest)?;
     let (rest, steps) = nested(punct("("), steps, punct(")"))(rest)?;
@@ -316,7 +317,7 @@ fn step(input: Tokens<'_>) -> Parsed<'_, ScanStep> {
 pub(super) fn external_data(input: Tokens<'_>) -> Parsed<'_, Expr> {
     let start = input.here().start;
     let (rest, _) = parameters(&[])(input.behind())?;
-    let (rest, columns) = required(super::operators::declared_columns, rest)?;
+    let (rest, columns) = required(super::sources::declared_columns, rest)?;
     // The address may stand behind `with` in older queries.
     let (rest, early) = opt(uris).parse(rest)?;
     let (rest, properties) = opt(preceded(keyword("with"), external_properties)).parse(rest)?;

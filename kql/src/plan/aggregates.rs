@@ -197,7 +197,8 @@ impl Binder<'_> {
         for argument in arguments {
             if matches!(argument.value.kind, ExprKind::Star) {
                 let others = collector.input.columns().iter().filter(|column| {
-                    Some(column.name.as_str()) != except && !keys.iter().any(|key| key.name == column.name)
+                    let is_own = !column.name.contains('\0') || column.is_open();
+                    is_own && Some(column.name.as_str()) != except && !keys.iter().any(|key| key.name == column.name)
                 });
                 columns.extend(others.map(|column| (column.name.clone(), Typed::column(column))));
                 continue;

@@ -4,16 +4,12 @@
 use polars::prelude::*;
 use serde_json::Value as Json;
 
-use super::{
-    Binder, Bound, ColumnInfo, Table, Typed, calls, hosted::never_run, lets::Scope, not_executed, plan_error,
-    windows::whole,
-};
+use super::{Binder, Bound, ColumnInfo, Table, Typed, calls, hosted::never_run, lets::Scope, not_executed, plan_error};
 use crate::{
     ast::{Argument, Expr as Ast, ExprKind, KqlType, Name, Operator},
     diagnostics::{Diagnostic, Span, codes, nearest},
     functions::{conversion, dynamic},
-    rows::{self, named},
-    value::{self, Cell, Value},
+    rows::named,
 };
 
 /// Plug-ins that run here.
@@ -74,7 +70,7 @@ type Declared<'d> = Option<&'d (bool, Vec<(Name, KqlType)>)>;
 
 /// The arguments of a plug-in, by place or by name.
 pub(super) struct Given<'a> {
-    arguments: &'a [Argument],
+    pub(super) arguments: &'a [Argument],
 }
 
 impl<'a> Given<'a> {
@@ -101,7 +97,7 @@ impl Binder<'_> {
         match name.text.as_str() {
             "bag_unpack" => self.bag_unpack(table, name, &given, schema, span, scope),
             "pivot" => self.pivot(table, name, arguments, schema, operator, scope),
-            "narrow" => narrow(&table, self.checking),
+            "narrow" => super::plugins::narrow(&table, self.checking),
             "ipv4_lookup" => self.ip_lookup(table, name, arguments, span, scope),
             "ipv6_lookup" if self.checking => self.ip_lookup(table, name, arguments, span, scope),
             "schema_merge" => self.schema_merge(table, &given, scope),
@@ -242,186 +238,6 @@ impl Binder<'_> {
         }
         Ok(table.with(frame.lazy().select(expressions), columns))
     }
-
-    /// `ipv4_lookup(ranges, address, range [, key...], return_unmatched = true)`
-    fn ip_lookup(&self, table: Table, name: &Name, arguments: &[Argument], span: &Span, scope: &Scope) -> Bound<Table> {
-        let (options, positional): (Vec<&Argument>, Vec<&Argument>) =
-            arguments.iter().partition(|argument| argument.name.is_some());
-        if positional.len() < 3 {
-            return Err(calls::wrong_count(name, 3, usize::MAX, positional.len()));
-        }
-        let ranges = self.table(&positional[0].value, &scope.without_rows())?.canonical();
-        let address = self.scalar(&positional[1].value, &scope.with_rows(&table.columns))?;
-        let range = self.scalar(&positional[2].value, &scope.with_rows(&ranges.columns))?;
-        let mut keep_unmatched = false;
-        for option in options {
-            if option.name.as_ref().is_some_and(|name| name.text == "return_unmatched") {
-                keep_unmatched = self.constant(&option.value, scope)?.boolean() == Some(true);
-            }
-        }
-        let extra: Vec<&Argument> = positional[3..]
-            .iter()
-            .copied()
-            .filter(|argument| !matches!(argument.value.kind, ExprKind::Literal(_)))
-            .collect();
-        if let Some(ExprKind::Literal(crate::ast::Literal::Bool(Some(flag)))) =
-            positional[3..].iter().map(|argument| &argument.value.kind).next_back()
-        {
-            keep_unmatched = *flag;
-        }
-        let mut names = super::names::Names::default();
-        let mut columns = table.columns.clone();
-        for column in &table.columns {
-            names.claim(&column.name);
-        }
-        let renamed: Vec<(String, ColumnInfo)> = ranges
-            .columns
-            .iter()
-            .map(|column| (column.name.clone(), ColumnInfo::new(names.unique(&column.name), column.kql_type)))
-            .collect();
-        columns.extend(renamed.iter().map(|(_, column)| column.clone()));
-        if self.checking {
-            return Ok(never_run(columns));
-        }
-        if let Some(extra) = extra.first() {
-            return Err(not_executed(extra.value.span.clone(), "an extra key of `ipv4_lookup`"));
-        }
-        let lookup = Ranges::collect(&ranges, range, span)?;
-        looked_up(&table, address, lookup, &renamed, columns, keep_unmatched, span)
-    }
-
-    /// Rows within `distance` rows of one that fits.
-    fn rows_near(&self, table: Table, name: &Name, given: &Given<'_>, scope: &Scope) -> Bound<Table> {
-        let (Some(condition), Some(distance)) = (given.get(0, "Condition"), given.get(1, "NumRows")) else {
-            return Err(calls::wrong_count(name, 2, 3, given.arguments.len()));
-        };
-        if given.arguments.len() > 2 {
-            return Err(not_executed(name.span.clone(), "`rows_near` with a distance after the row"));
-        }
-        let condition = self.condition(condition, &scope.with_rows(&table.columns))?;
-        let distance = self.constant_count(distance, "rows_near", scope)?;
-        if self.checking {
-            return Ok(table);
-        }
-        if !table.serialized {
-            return Err(Diagnostic::new(codes::VALUE, name.span.clone(), "`rows_near` needs rows in a defined order")
-                .with_hint("put `serialize` or `sort by ...` in front of it"));
-        }
-        const HIT: &str = "\0hit";
-        const NEAR: &str = "\0near";
-        let distance = usize::try_from(distance.max(0)).unwrap_or(usize::MAX);
-        let frame = table.frame.clone().with_columns([condition.expression.alias(HIT)]);
-        let frame = whole(frame, Field::new(NEAR.into(), DataType::Boolean), move |frame| {
-            let hits = frame.column(HIT)?.as_materialized_series().rechunk();
-            let hits: Vec<bool> = hits.bool()?.iter().map(|hit| hit == Some(true)).collect();
-            let mut near = vec![false; hits.len()];
-            for (at, _) in hits.iter().enumerate().filter(|(_, hit)| **hit) {
-                let end = at.saturating_add(distance).min(hits.len() - 1);
-                near[at.saturating_sub(distance)..=end].fill(true);
-            }
-            Ok(rows::build(NEAR.into(), KqlType::Bool, near.into_iter().map(Value::from)))
-        });
-        let kept: Vec<Expr> = table.columns.iter().map(|column| named(&column.name)).collect();
-        Ok(table.with(frame.filter(named(NEAR)).select(kept), table.columns.clone()))
-    }
-
-    /// Several `getschema` results to one.
-    fn schema_merge(&self, table: Table, given: &Given<'_>, scope: &Scope) -> Bound<Table> {
-        let keep_order = match given.get(0, "PreserveOrder") {
-            Some(flag) => self.constant(flag, scope)?.boolean() != Some(false),
-            None => true,
-        };
-        let wanted = [
-            ("ColumnName", KqlType::String),
-            ("ColumnOrdinal", KqlType::Long),
-            ("DataType", KqlType::String),
-            ("ColumnType", KqlType::String),
-        ];
-        let columns: Vec<ColumnInfo> =
-            wanted.iter().map(|(name, kql_type)| ColumnInfo::new(*name, *kql_type)).collect();
-        if self.checking {
-            return Ok(never_run(columns));
-        }
-        if wanted.iter().any(|(name, kql_type)| table.column(name).is_none_or(|column| column.kql_type != *kql_type)) {
-            return Err(Diagnostic::new(codes::TYPE, 0..0, "`schema_merge` needs the columns of `getschema`"));
-        }
-        let run = move |frame: DataFrame| merged_schemas(&frame, keep_order);
-        let schema: SchemaRef = std::sync::Arc::new(
-            columns
-                .iter()
-                .map(|column| Field::new(column.name.as_str().into(), rows::physical(column.kql_type)))
-                .collect(),
-        );
-        let declared = move |_: &Schema| -> PolarsResult<SchemaRef> { Ok(schema.clone()) };
-        let frame = table.frame.clone().map(
-            run,
-            OptFlags::empty(),
-            Some(std::sync::Arc::new(declared)),
-            Some("KQL schema_merge"),
-        );
-        Ok(table.with(frame, columns))
-    }
-}
-
-/// The union of schemas by column name. A column whose place differs between schemas is an error
-/// in its own row, as the real plug-in reports it.
-fn merged_schemas(frame: &DataFrame, keep_order: bool) -> PolarsResult<DataFrame> {
-    let text = |name: &str| -> PolarsResult<Series> { Ok(frame.column(name)?.as_materialized_series().rechunk()) };
-    let (names, ordinals, data, types) =
-        (text("ColumnName")?, text("ColumnOrdinal")?, text("DataType")?, text("ColumnType")?);
-    let readers = [&names, &ordinals, &data, &types].map(rows::Reader::new);
-    let [names, ordinals, data, types] = readers;
-    let (names, ordinals, data, types) = (names?, ordinals?, data?, types?);
-    let mut merged: Vec<(String, i64, String, String)> = Vec::new();
-    for row in 0..frame.height() {
-        let (name, kql_type) = (names.get(row).text().to_string(), types.get(row).text().to_string());
-        let ordinal = ordinals.get(row).long().unwrap_or(0);
-        match merged.iter_mut().find(|(known, ..)| *known == name) {
-            None => merged.push((name, ordinal, data.get(row).text().to_string(), kql_type)),
-            Some((_, known_at, known_data, known_type)) => {
-                if *known_type != kql_type && !known_type.starts_with("ERROR") {
-                    *known_type = "ERROR(column has different types)".to_string();
-                    *known_data = format!("ERROR(unknown CSL type:{known_type})");
-                    *known_at = -1;
-                } else if keep_order && *known_at != ordinal && *known_at >= 0 {
-                    *known_type = "ERROR(columns are out of order)".to_string();
-                    *known_data = format!("ERROR(unknown CSL type:{known_type})");
-                    *known_at = -1;
-                }
-            }
-        }
-    }
-    if keep_order {
-        merged.sort_by_key(|(_, ordinal, ..)| if *ordinal < 0 { i64::MAX } else { *ordinal });
-    } else {
-        let last = merged.len();
-        merged.sort_by_key(|(_, ordinal, ..)| if *ordinal < 0 { last as i64 } else { *ordinal });
-        let is_moved = |name: &str| {
-            (0..frame.height())
-                .filter(|row| names.get(*row).text() == name)
-                .map(|row| ordinals.get(row).long())
-                .collect::<PlHashSet<_>>()
-                .len()
-                > 1
-        };
-        let (moved, steady): (Vec<_>, Vec<_>) = merged.into_iter().partition(|(name, ..)| is_moved(name));
-        merged = steady.into_iter().chain(moved).collect();
-        for (at, entry) in merged.iter_mut().enumerate() {
-            entry.1 = at as i64;
-        }
-    }
-    let column = |name: &str, kql_type: KqlType, cell: &dyn Fn(&(String, i64, String, String)) -> Value| {
-        rows::build(name.into(), kql_type, merged.iter().map(cell)).into_column()
-    };
-    DataFrame::new(
-        merged.len(),
-        vec![
-            column("ColumnName", KqlType::String, &|entry| entry.0.as_str().into()),
-            column("ColumnOrdinal", KqlType::Long, &|entry| entry.1.into()),
-            column("DataType", KqlType::String, &|entry| entry.2.as_str().into()),
-            column("ColumnType", KqlType::String, &|entry| entry.3.as_str().into()),
-        ],
-    )
 }
 
 /// Keys of all bags in name order, each with the type that holds all its values.
@@ -439,9 +255,6 @@ fn unpacked_keys(frame: &DataFrame, column: &str, ignored: &[String]) -> PolarsR
                 *seen = Some(match *seen {
                     None => kql_type,
                     Some(known) if known == kql_type => known,
-                    Some(KqlType::Long | KqlType::Real) if matches!(kql_type, KqlType::Long | KqlType::Real) => {
-                        KqlType::Real
-                    }
                     Some(_) => KqlType::Dynamic,
                 });
             }
@@ -457,7 +270,8 @@ fn type_of(value: &Json) -> Option<KqlType> {
         Json::Number(number) if number.is_i64() || number.is_u64() => KqlType::Long,
         Json::Number(_) => KqlType::Real,
         Json::String(text) => {
-            let looks_like_time = text.len() >= 19 && text.as_bytes()[4] == b'-' && text.as_bytes()[10] == b'T';
+            // A moment in a dynamic is written with all its digits; any other text is text.
+            let looks_like_time = text.len() == 28 && text.as_bytes()[10] == b'T' && text.ends_with('Z');
             match looks_like_time.then(|| crate::ticks::parse_datetime(text)).flatten() {
                 Some(_) => KqlType::Datetime,
                 None => KqlType::String,
@@ -465,122 +279,4 @@ fn type_of(value: &Json) -> Option<KqlType> {
         }
         Json::Array(_) | Json::Object(_) => KqlType::Dynamic,
     })
-}
-
-/// Each cell as a row: row number, column name, text.
-fn narrow(table: &Table, checking: bool) -> Bound<Table> {
-    let outputs = vec![
-        ColumnInfo::new("Row", KqlType::Long),
-        ColumnInfo::new("Column", KqlType::String),
-        ColumnInfo::new("Value", KqlType::String),
-    ];
-    if checking {
-        return Ok(never_run(outputs));
-    }
-    let inputs = table.columns.clone();
-    let schema: SchemaRef = std::sync::Arc::new(
-        outputs.iter().map(|column| Field::new(column.name.as_str().into(), rows::physical(column.kql_type))).collect(),
-    );
-    let declared = move |_: &Schema| -> PolarsResult<SchemaRef> { Ok(schema.clone()) };
-    let run = move |frame: DataFrame| -> PolarsResult<DataFrame> {
-        let series = inputs
-            .iter()
-            .map(|column| Ok(frame.column(&column.name)?.as_materialized_series().rechunk()))
-            .collect::<PolarsResult<Vec<_>>>()?;
-        let readers = series.iter().map(rows::Reader::new).collect::<PolarsResult<Vec<_>>>()?;
-        let places = || (0..frame.height()).flat_map(|row| (0..inputs.len()).map(move |column| (row, column)));
-        let count = frame.height() * inputs.len();
-        let numbers = rows::build("Row".into(), KqlType::Long, places().map(|(row, _)| Cell::Long(row as i64)));
-        let names = rows::build(
-            "Column".into(),
-            KqlType::String,
-            places().map(|(_, column)| inputs[column].name.as_str().into()),
-        );
-        let values = rows::build(
-            "Value".into(),
-            KqlType::String,
-            places().map(|(row, column)| {
-                let cell = readers[column].get(row);
-                conversion::text_of(&cell, inputs[column].kql_type).into_owned().into()
-            }),
-        );
-        DataFrame::new(count, vec![numbers.into_column(), names.into_column(), values.into_column()])
-    };
-    let frame =
-        table.frame.clone().map(run, OptFlags::empty(), Some(std::sync::Arc::new(declared)), Some("KQL narrow"));
-    Ok(table.with(frame, outputs))
-}
-
-/// Network ranges with the rows they stand in, most specific first.
-pub(super) struct Ranges {
-    entries: Vec<(u32, u32, usize)>,
-    rows: DataFrame,
-}
-
-impl Ranges {
-    fn collect(table: &Table, range: Typed, span: &Span) -> Bound<Self> {
-        const RANGE: &str = "\0range";
-        let frame = table.frame.clone().with_columns([range.expression.alias(RANGE)]);
-        let frame = frame.collect().map_err(plan_error(span))?;
-        let texts = frame.column(RANGE).map_err(plan_error(span))?.as_materialized_series().rechunk();
-        let texts = texts.str().map_err(plan_error(span))?.clone();
-        let mut entries: Vec<(u32, u32, usize)> = texts
-            .iter()
-            .enumerate()
-            .filter_map(|(row, text)| parsed_range(text?).map(|(network, mask)| (network, mask, row)))
-            .collect();
-        entries.sort_by_key(|(_, mask, row)| (std::cmp::Reverse(*mask), *row));
-        let rows = frame.drop(RANGE).map_err(plan_error(span))?;
-        Ok(Self { entries, rows })
-    }
-
-    /// The row of the narrowest range that holds the address.
-    fn row_of(&self, address: &str) -> Option<usize> {
-        let address = u32::from(address.trim().parse::<std::net::Ipv4Addr>().ok()?);
-        self.entries.iter().find(|(network, mask, _)| address & mask == *network).map(|(.., row)| *row)
-    }
-}
-
-fn parsed_range(text: &str) -> Option<(u32, u32)> {
-    let (address, bits) = text.trim().split_once('/').unwrap_or((text.trim(), "32"));
-    let bits: u32 = bits.parse().ok().filter(|bits| *bits <= 32)?;
-    let mask = if bits == 0 { 0 } else { u32::MAX << (32 - bits) };
-    Some((u32::from(address.parse::<std::net::Ipv4Addr>().ok()?) & mask, mask))
-}
-
-/// Puts the columns of the matching range beside each row.
-pub(super) fn looked_up(
-    table: &Table,
-    address: Typed,
-    ranges: Ranges,
-    renamed: &[(String, ColumnInfo)],
-    columns: Vec<ColumnInfo>,
-    keep_unmatched: bool,
-    span: &Span,
-) -> Bound<Table> {
-    const ADDRESS: &str = "\0address";
-    let frame = table.frame.clone().with_columns([address.expression.alias(ADDRESS)]);
-    let frame = frame.collect().map_err(plan_error(span))?;
-    let texts = frame.column(ADDRESS).map_err(plan_error(span))?.as_materialized_series().rechunk();
-    let texts = texts.str().map_err(plan_error(span))?;
-    let hits: Vec<Option<usize>> = texts.iter().map(|text| ranges.row_of(text.unwrap_or_default())).collect();
-    let kept: Vec<usize> = (0..hits.len()).filter(|row| keep_unmatched || hits[*row].is_some()).collect();
-    let mut outputs = Vec::with_capacity(columns.len());
-    for info in &table.columns {
-        let series = frame.column(&info.name).map_err(plan_error(span))?.as_materialized_series().rechunk();
-        let reader = rows::Reader::new(&series).map_err(plan_error(span))?;
-        let cells = kept.iter().map(|row| reader.get(*row).into_owned());
-        outputs.push(rows::build(PlSmallStr::from_str(&info.name), info.kql_type, cells).into_column());
-    }
-    for (source, info) in renamed {
-        let series = ranges.rows.column(source).map_err(plan_error(span))?.as_materialized_series().rechunk();
-        let reader = rows::Reader::new(&series).map_err(plan_error(span))?;
-        let cells = kept.iter().map(|row| match hits[*row] {
-            Some(hit) => reader.get(hit).into_owned(),
-            None => value::null_of(info.kql_type),
-        });
-        outputs.push(rows::build(PlSmallStr::from_str(&info.name), info.kql_type, cells).into_column());
-    }
-    let frame = DataFrame::new(kept.len(), outputs).map_err(plan_error(span))?;
-    Ok(table.with(frame.lazy(), columns))
 }

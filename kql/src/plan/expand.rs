@@ -163,7 +163,10 @@ fn strictly(element: Typed, kql_type: KqlType) -> Typed {
             (Json::Number(number), KqlType::Int | KqlType::Long) => {
                 number.as_i64().or_else(|| number.as_f64().map(|real| real as i64)).into()
             }
-            (Json::Number(number), KqlType::Real | KqlType::Decimal) => number.as_f64().into(),
+            (Json::Number(number), KqlType::Real) => number.as_f64().into(),
+            (Json::Number(_), KqlType::Decimal) => {
+                conversion::converter(KqlType::Dynamic, kql_type)(&[cells[0].borrowed()])
+            }
             (Json::Bool(flag), KqlType::Bool) => (*flag).into(),
             (Json::Number(number), KqlType::Bool) => number.as_i64().map(|whole| whole != 0).into(),
             (Json::String(_), KqlType::Datetime | KqlType::Timespan | KqlType::Guid) => {

@@ -7,10 +7,11 @@ mod calls;
 mod compare;
 mod evaluate;
 mod expand;
-pub(crate) mod folded;
 mod external;
+pub(crate) mod folded;
 mod grouped;
 mod hosted;
+mod ip_lookup;
 mod join;
 mod lets;
 mod names;
@@ -18,6 +19,7 @@ mod operators;
 mod parse;
 mod parse_kv;
 mod pivot;
+mod plugins;
 mod scalar;
 mod scan;
 mod search;
@@ -60,7 +62,7 @@ pub(crate) fn special_functions() -> impl Iterator<Item = &'static str> {
 
 /// Aggregates that run.
 pub(crate) fn executed_aggregates() -> impl Iterator<Item = &'static str> {
-    summarize::aggregate_names()
+    aggregates::aggregate_names()
 }
 
 /// Plug-ins that run.

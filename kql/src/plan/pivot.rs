@@ -87,7 +87,9 @@ impl Binder<'_> {
         let grouped = self.operator(table, &summarize, scope)?.canonical();
         let value_type = grouped.columns.last().map_or(KqlType::Dynamic, |column| column.kql_type);
         let frame = grouped.frame.clone().collect().map_err(plan_error(span))?;
-        let pivoted = spread(&frame, &key_columns, &pivot, pivot_type, value_type).map_err(plan_error(span))?;
+        let counts = aggregate.is_none_or(|argument| counts(&argument.value));
+        let pivoted =
+            spread(&frame, &key_columns, (pivot.as_str(), pivot_type), value_type, counts).map_err(plan_error(span))?;
         let mut columns = key_columns;
         let mut names = super::names::Names::default();
         for column in &columns {
@@ -104,6 +106,15 @@ impl Binder<'_> {
     }
 }
 
+/// Whether an aggregate of no rows is 0.
+fn counts(aggregate: &crate::ast::Expr) -> bool {
+    let ExprKind::Call { name, .. } = &aggregate.kind else { return false };
+    matches!(
+        name.text.as_str(),
+        "count" | "countif" | "sum" | "sumif" | "dcount" | "dcountif" | "count_distinct" | "count_distinctif"
+    )
+}
+
 /// Columns that an aggregate reads.
 fn names_in(expression: &crate::ast::Expr) -> Vec<String> {
     match &expression.kind {
@@ -117,9 +128,9 @@ fn names_in(expression: &crate::ast::Expr) -> Vec<String> {
 fn spread(
     frame: &DataFrame,
     keys: &[ColumnInfo],
-    pivot: &str,
-    pivot_type: KqlType,
+    (pivot, pivot_type): (&str, KqlType),
     value_type: KqlType,
+    counts: bool,
 ) -> PolarsResult<DataFrame> {
     let series = |name: &str| -> PolarsResult<Series> { Ok(frame.column(name)?.as_materialized_series().rechunk()) };
     let key_series = keys.iter().map(|column| series(&column.name)).collect::<PolarsResult<Vec<_>>>()?;
@@ -144,8 +155,8 @@ fn spread(
         *place = at;
     }
     let empty: Value = match value_type {
-        KqlType::Long | KqlType::Int => Cell::Long(0),
-        KqlType::Real => Cell::Real(0.0),
+        KqlType::Long | KqlType::Int if counts => Cell::Long(0),
+        KqlType::Real if counts => Cell::Real(0.0),
         other => value::null_of(other),
     };
     let mut columns_cells = vec![vec![empty; firsts.len()]; names.len()];

@@ -122,11 +122,10 @@ impl Binder<'_> {
             let mut expressions = vec![self.condition(&step.condition, &rows_scope)?.expression.alias(MATCH)];
             let mut targets = Vec::new();
             for (name, value) in &step.assignments {
-                let Some(at) = layout.columns[inputs..].iter().position(|column| column.name == name.text) else {
-                    let message = format!("`scan` assigns `{}`, which it does not declare", name.text);
+                let Some(at) = layout.columns.iter().position(|column| column.name == name.text) else {
+                    let message = format!("`scan` assigns `{}`, which is neither declared nor a column", name.text);
                     return Err(Diagnostic::new(codes::UNKNOWN_COLUMN, name.span.clone(), message));
                 };
-                let at = inputs + at;
                 let bound = self.scalar(value, &rows_scope)?.converted(layout.columns[at].kql_type);
                 expressions.push(bound.expression.alias(format!("\0value{at}")));
                 targets.push(at);

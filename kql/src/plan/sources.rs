@@ -165,6 +165,14 @@ impl Binder<'_> {
         }
         let mut columns = Vec::new();
         for (at, value) in values.iter().enumerate() {
+            if let Some(mut parts) = self.spread(value, &mut names, &scope)? {
+                // One name asks for one value.
+                if value.names.len() == 1 {
+                    parts.truncate(1);
+                }
+                columns.extend(parts);
+                continue;
+            }
             let name = match value.names.first() {
                 Some(name) => name.text.clone(),
                 None => names.unique(&format!("print_{at}")),

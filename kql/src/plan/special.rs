@@ -90,7 +90,9 @@ impl Binder<'_> {
         if !scope.has_rows() {
             return Err(Diagnostic::new(codes::VALUE, name.span.clone(), "there is no row to pack here"));
         }
-        let columns = scope.columns().iter().map(|column| (column.name.clone(), Typed::column(column))).collect();
+        // Columns of the planner are not the row's.
+        let own = scope.columns().iter().filter(|column| !column.name.contains('\0'));
+        let columns = own.map(|column| (column.name.clone(), Typed::column(column))).collect();
         Ok(packed(columns, skips_empty))
     }
 
