@@ -29,7 +29,7 @@ impl Decimal {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (number, exponent) = match text.split_once(['e', 'E']) {
-            Some((number, exponent)) => (number, exponent.parse::<i32>().ok()?),
+            Some((number, exponent)) => (number, exponent.parse::<i32>().ok().filter(|e| e.unsigned_abs() < 1000)?),
             None => (text, 0),
         };
         let (negative, digits) = match number.strip_prefix('-') {
@@ -99,7 +99,7 @@ impl Decimal {
     }
 
     pub(crate) fn negated(self) -> Self {
-        Self { mantissa: -self.mantissa, ..self }
+        Self { mantissa: self.mantissa.saturating_neg(), ..self }
     }
 
     pub(crate) fn abs(self) -> Self {
@@ -227,7 +227,7 @@ mod tests {
         {
             assert_eq!(d(text).to_string(), printed);
         }
-        for bad in ["", "x", "1.2.3", "1e99", "--1"] {
+        for bad in ["", "x", "1.2.3", "1e99", "--1", "1e-2147483648"] {
             assert_eq!(Decimal::parse(bad), None, "{bad}");
         }
     }

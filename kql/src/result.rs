@@ -87,11 +87,10 @@ fn delivered(column: polars::prelude::Column, info: &ColumnInfo) -> Result<polar
 /// Polars keeps one number of digits behind the point per column: the most that any value has.
 fn with_one_scale(column: &polars::prelude::Column) -> Option<polars::prelude::Column> {
     let series = column.as_materialized_series();
-    let values: Vec<Option<Decimal>> =
-        series.str().ok()?.iter().map(|text| text.map(|text| Decimal::parse(text)).unwrap_or(None)).collect();
+    let values: Vec<Option<Decimal>> = series.str().ok()?.iter().map(|text| text.and_then(Decimal::parse)).collect();
     let scale = values.iter().flatten().map(|value| value.scale()).max().unwrap_or(0);
-    let limit = 10i128.pow(38);
-    let fits = |value: &Decimal| value.mantissa_at(scale).is_some_and(|mantissa| mantissa.abs() < limit);
+    let limit = 10u128.pow(38);
+    let fits = |value: &Decimal| value.mantissa_at(scale).is_some_and(|mantissa| mantissa.unsigned_abs() < limit);
     if !values.iter().flatten().all(fits) {
         return None;
     }

@@ -64,7 +64,8 @@ cases! {
     expand_zips: "datatable(a:dynamic, b:dynamic)[dynamic([10, 20]), dynamic(['p'])] | mv-expand a, b" => [[10, "p"], [20, null]];
     expand_of_nothing_is_no_row: "datatable(a:dynamic)[dynamic([]), dynamic(null)] | mv-expand a" => [[null]];
     parse_is_anchored: "datatable(s:string)['a=1,b=2'] | parse s with 'a=' a:long ',b=' b | project a, b" => [[1, "2"]];
-    numbers_compare_with_text_for_equality: "print 1.5 == '1.5'" => [[true]];
+    numbers_compare_with_text_for_equality: "print 1.5 == '1.5', 4625 == '4625', 1.0 == '1', 5 == 'x', 5 != 'x'" => [[true, true, true, false, true]];
+    reals_print_with_a_fraction: "print tostring(1.0), strcat(2.50, ''), tostring(0.1 + 0.2), tostring(real(null))" => [["1.0", "2.5", "0.30000000000000004", ""]];
     blank_lines_and_comments_belong_to_the_query: "let a = 1; // one\n\n\nprint a // 'done\n\n" => [[1]];
     urls_are_text: "print 'http://x' // comment" => [["http://x"]];
     adjacent_strings_join: "print strlen('a' @'b' \"c\")" => [[3]];
@@ -78,6 +79,7 @@ cases! {
     hashes_of_nothing_are_nothing: "print hash_md5(''), hash_sha1(tostring(long(null))), hash_sha256('abc') has 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'" => [["", "", true]];
     xxhash_reads_text_and_ticks: "print hash('World'), hash('World', 100), hash(datetime(2015-01-01))" => [[1846988464401551951i64, 51, 1380966698541616202i64]];
     extract_all_is_flat_for_one_group: "print extract_all('(b)', 'abcb'), extract_all('(a)(b)', 'ab'), isnull(extract_all('(z)', 'ab')), extract_all('(a)(b)', dynamic([2]), 'ab')" => [[["b", "b"], [["a", "b"]], true, ["b"]]];
+    extract_json_converts: "print extract_json('$.a[0]', '{\"a\":[\"5\"]}', typeof(long)), extractjson('$.x', '{}'), extract_json('$.a.b', '{\"a\":{\"b\":{\"c\":1}}}')" => [[5, "", "{\"c\":1}"]];
     urls_that_are_not_absolute_have_no_parts: "print parse_url('10.0.0.1').Host, parse_url('HTTPS://U:p@H.IO:8/x?a=1#f').Port, parse_url('a://b/c?=v')['Query Parameters']" => [["", "8", {}]];
     addresses_with_prefixes: "print parse_ipv4('10.1.2.3/8'), isnull(parse_ipv4('256.0.0.1')), parse_ipv6('1.2.3.4'), ipv4_is_private('172.31.0.1'), ipv4_is_match('10.1.1.1/24', '10.1.1.9')" => [[167772160i64, true, "0000:0000:0000:0000:0000:ffff:0102:0304", true, true]];
     addresses_in_text_stand_apart: "print has_ipv4('at 10.0.0.1 x', '10.0.0.1'), has_ipv4('at10.0.0.1', '10.0.0.1'), has_ipv4_prefix('10.1.2.3', '10.1.'), has_any_ipv4_prefix('10.1.2.3', dynamic(['11.', '10.']))" => [[true, false, true, true]];

@@ -162,6 +162,9 @@ fn threshold(position: u32, bias: u32) -> u32 {
 }
 
 fn punycode_decode(text: &str) -> Option<String> {
+    if text.len() > 4096 {
+        return None;
+    }
     let (plain, coded) = text.rsplit_once('-').unwrap_or(("", text));
     let mut letters: Vec<char> = plain.chars().collect();
     let (mut code, mut at, mut bias) = (128u32, 0u32, 72u32);
@@ -196,6 +199,10 @@ fn punycode_decode(text: &str) -> Option<String> {
 }
 
 fn punycode_encode(text: &str) -> Option<String> {
+    // The method is quadratic, and names are short.
+    if text.len() > 4096 {
+        return None;
+    }
     let mut out: String = text.chars().filter(char::is_ascii).collect();
     let basic = out.len() as u32;
     if basic > 0 {

@@ -83,7 +83,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             hit.map_or(-1, |at| at as i64).into()
         })
     }),
-    function(&["extract_json", "extractjson"], &[Kind::Text, Kind::Text, Kind::Any], 1, TEXT, |_| {
+    function(&["extract_json", "extractjson"], &[Kind::Text, Kind::Text], 0, TEXT, |_| {
         rule(|c| extract_json(c[0].text(), c[1].text()))
     }),
     function(
@@ -259,7 +259,7 @@ fn replace_strings(c: &[Cell<'_>]) -> Value {
 }
 
 /// `$.a.b[0]` or `$["a"]`: the value as text, empty if there is none.
-fn extract_json(path: &str, text: &str) -> Value {
+pub(crate) fn extract_json(path: &str, text: &str) -> Value {
     let Some(mut rest) = path.trim().strip_prefix('$') else { return "".into() };
     let Ok(root) = serde_json::from_str::<Json>(text) else { return "".into() };
     let mut value = Some(&root);

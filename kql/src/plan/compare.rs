@@ -124,6 +124,7 @@ fn aligned(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> Bound<(Typed
     use KqlType::*;
     let is_equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);
     let number = |t| matches!(t, Int | Long | Real | Decimal);
+    let widest = |t| if t == Int { Long } else { t };
     let refused = || {
         let message = format!("`{}` cannot compare {} with {}", op.symbol(), left.kql_type, right.kql_type);
         let diagnostic = Diagnostic::new(codes::TYPE, span.clone(), message);
@@ -137,10 +138,7 @@ fn aligned(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> Bound<(Typed
     };
     let to = match (left.kql_type, right.kql_type) {
         // A bare `null` compares with anything.
-        (Dynamic, other) | (other, Dynamic) if other != Dynamic => match other {
-            Int => Long,
-            other => other,
-        },
+        (Dynamic, other) | (other, Dynamic) if other != Dynamic => widest(other),
         (Dynamic, Dynamic)
             if left.constant.as_ref().is_some_and(Cell::is_null)
                 || right.constant.as_ref().is_some_and(Cell::is_null) =>
@@ -150,6 +148,9 @@ fn aligned(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> Bound<(Typed
         (Dynamic, Dynamic) => return Err(refused()),
         (l, r) if l == r => l,
         (l, r) if number(l) && number(r) => functions::math::common(&[l, r]),
+        // A constant such as "4625" becomes the number, so that the column is compared as it is.
+        (String, other) if is_equality && number(other) && left.constant.is_some() => widest(other),
+        (other, String) if is_equality && number(other) && right.constant.is_some() => widest(other),
         (String, other) | (other, String) if is_equality && (number(other) || matches!(other, Guid | Bool)) => String,
         // Here the text is what gets converted.
         (String, other) | (other, String) if is_equality && matches!(other, Datetime | Timespan) => other,

@@ -25,6 +25,7 @@ impl Binder<'_> {
     pub(super) fn special(&self, name: &Name, arguments: &[Argument], scope: &Scope) -> Option<Bound<Typed>> {
         Some(match name.text.as_str() {
             "extract_all" | "extractall" => self.extract_all(name, arguments, scope),
+            "extract_json" | "extractjson" if arguments.len() == 3 => self.typed_json(name, arguments, scope),
             "pack_all" => self.pack_all(name, arguments, scope),
             "bag_pack_columns" => self.bag_pack_columns(name, arguments, scope),
             "column_names_of" => self.column_names_of(name, arguments, scope),
@@ -75,6 +76,15 @@ impl Binder<'_> {
             all_matches(&regex, cells[1].text(), cells.get(2))
         };
         Ok(Typed::apply(inputs, KqlType::Dynamic, Arc::new(function)))
+    }
+
+    /// `extract_json(path, text, typeof(type))`
+    fn typed_json(&self, name: &Name, arguments: &[Argument], scope: &Scope) -> Bound<Typed> {
+        let kql_type = type_argument(&arguments[2].value)?;
+        let path = self.checked(Kind::Text, name, &arguments[0].value, scope)?;
+        let text = self.checked(Kind::Text, name, &arguments[1].value, scope)?;
+        let function = |cells: &[Cell<'_>]| functions::string::extract_json(cells[0].text(), cells[1].text());
+        Ok(Typed::apply(vec![path, text], KqlType::String, Arc::new(function)).converted(kql_type))
     }
 
     /// The row as a bag.
@@ -252,7 +262,7 @@ fn packed(columns: Vec<(String, Typed)>, skips_empty: bool) -> Typed {
     let inputs = columns.into_iter().map(|(_, value)| value).collect();
     let function = move |cells: &[Cell<'_>]| -> Value {
         let entries = names.iter().zip(cells).filter(|((_, kind), cell)| {
-            !skips_empty || !cell.is_null() && !(*kind == KqlType::String && cell.text().is_empty())
+            !skips_empty || !(cell.is_null() || *kind == KqlType::String && cell.text().is_empty())
         });
         let bag = entries.map(|((name, kind), cell)| (name.clone(), conversion::to_json(cell, *kind))).collect();
         Json::Object(bag).into()
