@@ -66,7 +66,19 @@ const KEEPS_NAME: &[&str] = &[
     "format_bytes",
     "column_ifexists",
     "columnifexists",
+    "take_anyif",
+    "binary_all_and",
+    "binary_all_or",
+    "binary_all_xor",
     "passthrough",
+    "bitset_count_ones",
+    "series_fir",
+    "series_iir",
+    "series_outliers",
+    "series_fill_backward",
+    "series_fill_const",
+    "series_fill_forward",
+    "series_fill_linear",
 ];
 
 /// Functions whose result is called `prefix_argument`.
