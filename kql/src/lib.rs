@@ -105,13 +105,13 @@ impl QueryError {
 
 /// Parses, binds, plans and runs a query.
 pub fn execute(query: &str, catalog: &dyn Catalog, options: &QueryOptions) -> Result<QueryResult, QueryError> {
-    let (table, render) = plan_query(query, catalog, options)?;
-    result::collect(table, render)
+    let (table, render, streams) = plan_query(query, catalog, options)?;
+    result::collect(table, render, streams)
 }
 
 /// The optimised polars plan of a query, as text: shows what reaches the files.
 pub fn explain(query: &str, catalog: &dyn Catalog, options: &QueryOptions) -> Result<String, QueryError> {
-    let (table, _) = plan_query(query, catalog, options)?;
+    let (table, ..) = plan_query(query, catalog, options)?;
     table.canonical().frame.explain(true).map_err(|error| QueryError::Execution(error.to_string()))
 }
 
@@ -119,14 +119,16 @@ fn plan_query(
     query: &str,
     catalog: &dyn Catalog,
     options: &QueryOptions,
-) -> Result<(plan::Table, Option<Render>), QueryError> {
+) -> Result<(plan::Table, Option<Render>, bool), QueryError> {
     let (tree, diagnostics) = parser::parse(query, options.piped_input.is_some());
     if !diagnostics.is_empty() {
         return Err(QueryError::Diagnostics(diagnostics));
     }
     let now = options.now.unwrap_or_else(chrono::Utc::now);
     let binder = plan::Binder::new(catalog, now_ticks(now), options.piped_input.clone());
-    binder.query(&tree).map_err(|diagnostic| QueryError::Diagnostics(vec![diagnostic.located(query)]))
+    let (table, render) =
+        binder.query(&tree).map_err(|diagnostic| QueryError::Diagnostics(vec![diagnostic.located(query)]))?;
+    Ok((table, render, binder.streams.get()))
 }
 
 /// Parses a query without running it. Mistakes are reported, and what could be read is in the tree.

@@ -46,6 +46,7 @@ use crate::{
     Catalog,
     ast::{Expr as Ast, ExprKind, KqlType, Query, Statement},
     diagnostics::{Diagnostic, Span, codes},
+    functions,
     result::Render,
     rows,
     value::{self, Value},
@@ -201,12 +202,24 @@ impl Typed {
         Typed::computed(rows::map_rows(inputs.collect(), kql_type, function), kql_type)
     }
 
+    /// Tests a text, now if it is constant.
+    pub(crate) fn tested(&self, test: functions::text_match::TextTest) -> Typed {
+        match (&self.constant, &self.scanned) {
+            (Some(text), _) => Typed::constant(test(text.text()).into(), KqlType::Bool),
+            // The column as scanned will do: its nulls read as "".
+            (None, Some((column, DataType::String))) => {
+                Typed::computed(rows::test_texts(named(column), test), KqlType::Bool)
+            }
+            (None, _) => Typed::computed(rows::test_texts(self.expression.clone(), test), KqlType::Bool),
+        }
+    }
+
     /// Converts between types as `tostring`, `tolong`, ... do.
     pub(crate) fn converted(self, to: KqlType) -> Typed {
         if self.kql_type == to {
             return self;
         }
-        let function = crate::functions::conversion::converter(self.kql_type, to);
+        let function = functions::conversion::converter(self.kql_type, to);
         Typed::apply(vec![self], to, function)
     }
 }
@@ -225,6 +238,8 @@ pub(crate) struct Binder<'a> {
     pub(crate) piped: Option<LazyFrame>,
     /// Names and types only: nothing is read, and what cannot run may still bind.
     pub(crate) checking: bool,
+    /// The query reads files or a large frame: it runs in batches, whose order nothing depends on.
+    pub(crate) streams: Counter<bool>,
     /// Legs of `union isfuzzy=true` that are being bound.
     fuzzy: Counter<usize>,
     render: RefCell<Option<Render>>,
@@ -240,6 +255,7 @@ impl<'a> Binder<'a> {
             now,
             piped,
             checking: false,
+            streams: Counter::new(false),
             fuzzy: Counter::new(0),
             render: RefCell::default(),
             work: Counter::new(0),
@@ -463,6 +479,11 @@ impl<'a> Binder<'a> {
         Ok(table)
     }
 
+    /// Runs a plan whose rows the rest of the plan needs.
+    pub(crate) fn collected(&self, frame: LazyFrame, span: &Span) -> Bound<DataFrame> {
+        rows::collect(frame, self.streams.get()).map_err(plan_error(span))
+    }
+
     /// Counts work, so that a query that doubles per line is refused instead of hanging.
     pub(crate) fn spend(&self, amount: usize, span: &Span) -> Bound<()> {
         self.work.set(self.work.get().saturating_add(amount));
@@ -503,7 +524,7 @@ impl<'a> Binder<'a> {
             Ok(condition) if condition.constant.is_none() => {
                 let columns = table.columns.clone();
                 let (name, serialized) = (table.name.clone(), table.serialized);
-                let filtered = table.with(table.frame.clone().filter(condition.expression), columns);
+                let filtered = table.with(table.frame.clone().filter(operators::kept_rows(condition.expression)), columns);
                 Table { name, serialized, ..filtered }
             }
             _ => table,
