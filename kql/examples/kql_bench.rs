@@ -32,6 +32,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for line in stdin().lock().lines() {
         let request: Value = serde_json::from_str(&line?)?;
         let query = request["kql"].as_str().ok_or("a request without `kql`")?;
+        if request["explain"] == true {
+            eprintln!("{}", huntbook_kql::explain(query, &catalog, &QueryOptions::default())?);
+        }
         let answer = match execute(query, &catalog, &QueryOptions::default()) {
             Err(error) => json!({"error": error.render(query)}),
             Ok(result) if request["digest"] == true => {

@@ -41,14 +41,22 @@ pub struct QueryResult {
     pub render: Option<Render>,
 }
 
+/// Groups of rows from files come in any order, another one each time. Up to so many are sorted, so that a
+/// query run twice prints one result.
+const ORDERED_ROWS: usize = 50_000;
+
 /// Runs the plan and gives datetimes and timespans their polars types.
 pub(crate) fn collect(table: Table, render: Option<Render>, streams: bool) -> Result<QueryResult, QueryError> {
     let table = table.canonical();
     let schema =
         table.columns.iter().map(|column| Column { name: column.name.clone(), kql_type: column.kql_type }).collect();
     let wanted: Vec<Expr> = table.columns.iter().map(|column| named(column.name.as_str())).collect();
-    let frame = rows::collect(table.frame.select(wanted), streams)
-        .map_err(|error| QueryError::Execution(error.to_string()))?;
+    let failed = |error: PolarsError| QueryError::Execution(error.to_string());
+    let mut frame = rows::collect(table.frame.select(wanted), streams).map_err(failed)?;
+    if table.any_order && frame.height() <= ORDERED_ROWS {
+        let names: Vec<PlSmallStr> = frame.get_column_names_owned();
+        frame = frame.sort(names, SortMultipleOptions::default()).map_err(failed)?;
+    }
     let height = frame.height();
     let columns = frame
         .into_columns()

@@ -87,6 +87,27 @@ pub(crate) fn array(cell: &Cell<'_>) -> Option<Vec<Json>> {
     }
 }
 
+/// Whether a text is a JSON array of strings without escapes; then `items` holds what stands between their quotes.
+pub(crate) fn plain_strings<'t>(text: &'t str, items: &mut Vec<&'t str>) -> bool {
+    items.clear();
+    let Some(inside) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else { return false };
+    let mut rest = inside;
+    loop {
+        let Some(begun) = rest.trim_ascii_start().strip_prefix('"') else { return false };
+        let Some(end) = memchr::memchr2(b'"', b'\\', begun.as_bytes()) else { return false };
+        let item = &begun[..end];
+        if begun.as_bytes()[end] == b'\\' || item.bytes().any(|byte| byte < 0x20) {
+            return false;
+        }
+        items.push(item);
+        rest = begun[end + 1..].trim_ascii_start();
+        match rest.strip_prefix(',') {
+            Some(more) => rest = more,
+            None => return rest.is_empty(),
+        }
+    }
+}
+
 /// The items of a JSON array as slices of its text; `None` if it is no array. O(text), nothing is built.
 pub(crate) fn array_items(text: &str) -> Option<Vec<&str>> {
     let inside = text.trim().strip_prefix('[')?.strip_suffix(']')?;
@@ -321,6 +342,21 @@ mod tests {
         assert_eq!(at(&[Place::Key("c"), Place::Key("b")]), None);
         assert_eq!(found("not json", &[Place::Key("a")]), None);
         assert_eq!(found("{\"a\":1} tail", &[Place::Key("a")]), None);
+    }
+
+    #[test]
+    fn plain_strings_are_what_json_says() {
+        let mut items = Vec::new();
+        let texts = [
+            r#"["a"]"#, r#"[ "a" , "b c" ]"#, "[]", r#"["a",]"#, r#"["a" "b"]"#, r#"["a\n"]"#, "[\"\t\"]", "[1]", r#"["a"]x"#,
+            r#"["a",["b"]]"#, r#"["a""#, "[",
+        ];
+        for text in texts {
+            if plain_strings(text, &mut items) {
+                assert_eq!(serde_json::from_str::<Vec<String>>(text).unwrap(), items, "{text}");
+            }
+        }
+        assert!(plain_strings(texts[1], &mut items) && !plain_strings(texts[4], &mut items));
     }
 
     #[test]

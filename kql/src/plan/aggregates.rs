@@ -507,6 +507,9 @@ fn single(
         // In files the rows come in any order: the set is sorted, so that a query run twice prints one result.
         "make_set" | "makeset" if collector.streams => {
             let set = collector.aggregate(present().unique().implode(false));
+            if kql_type == String {
+                return Typed::computed(folded::text_sets(set, cap), Dynamic);
+            }
             let fold = move |lists: &[Vec<Cell<'_>>]| folded::sorted_set(&lists[0], kql_type, cap);
             Typed::computed(rows::map_lists(vec![set], Dynamic, fold), Dynamic)
         }

@@ -36,7 +36,7 @@ impl Binder<'_> {
         let mut targets: Vec<(String, KqlType)> = Vec::new();
         let mut sources: Vec<Typed> = Vec::new();
         for item in items {
-            let value = self.scalar(&item.value, &rows)?;
+            let value = self.expanded(&item.value, &rows)?;
             if value.kql_type != KqlType::Dynamic {
                 let message = format!("only a dynamic can be expanded, this is a {}", value.kql_type);
                 return Err(Diagnostic::new(codes::TYPE, item.value.span.clone(), message)
@@ -100,6 +100,24 @@ impl Binder<'_> {
 const EXPANDED: &str = "\0expanded";
 const INDEX: &str = "\0index";
 
+impl Binder<'_> {
+    /// What is expanded. Text inside `parse_json` is taken as it is, since the items are looked for in the text
+    /// anyway.
+    fn expanded(&self, value: &Ast, rows: &Scope) -> Bound<Typed> {
+        if let ExprKind::Call { name, arguments } = &value.kind
+            && matches!(name.text.as_str(), "parse_json" | "todynamic" | "parsejson")
+            && let [argument] = arguments.as_slice()
+            && rows.find(&name.text).is_none()
+        {
+            let text = self.scalar(&argument.value, rows)?;
+            if text.kql_type == KqlType::String && text.constant.is_none() {
+                return Ok(Typed { kql_type: KqlType::Dynamic, ..text });
+            }
+        }
+        self.scalar(value, rows)
+    }
+}
+
 fn parameter(parameters: &[OperatorParameter], names: &[&str]) -> Option<String> {
     let parameter = parameters.iter().find(|parameter| names.contains(&parameter.name.text.as_str()))?;
     match &parameter.value.kind {
@@ -139,7 +157,14 @@ impl Expansion {
         let mut lists: Vec<ListStringChunkedBuilder> =
             self.names.iter().map(|name| ListStringChunkedBuilder::new(name.into(), height, height * 4)).collect();
         let mut numbers: Vec<Series> = Vec::new();
+        let mut plain: Vec<&str> = Vec::new();
+        let only_texts = !self.with_index && sources.len() == 1 && self.texts[0];
         for row in 0..height {
+            // What most fields hold: an array of strings without escapes.
+            if only_texts && sources[0].get(row).is_some_and(|text| dynamic::plain_strings(text, &mut plain)) {
+                lists[0].append_values_iter(plain.iter().take(self.limit).copied());
+                continue;
+            }
             let cells = sources.iter().map(|texts| texts.get(if texts.len() == 1 { 0 } else { row }));
             let rows: Vec<Elements<'_>> = cells.map(|cell| elements(cell, self.as_pairs)).collect();
             let count = rows.iter().map(Elements::len).max().unwrap_or(0).min(self.limit);
@@ -195,7 +220,9 @@ impl Elements<'_> {
 
 /// What one cell expands to: null to one null, an array to its items, a bag to its entries.
 fn elements(text: Option<&str>, as_pairs: bool) -> Elements<'_> {
-    let Some(text) = text else { return Elements::Made(vec![Json::Null]) };
+    let Some(text) = text.filter(|text| !matches!(text.trim(), "" | "null")) else {
+        return Elements::Made(vec![Json::Null]);
+    };
     if let Some(items) = dynamic::array_items(text) {
         return Elements::Slices(items);
     }

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use polars::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
 use super::Typed;
@@ -33,6 +34,26 @@ pub(super) fn set(cells: &[Cell<'_>], kql_type: KqlType, cap: usize) -> Value {
     }
     items.truncate(cap);
     Json::Array(items).into()
+}
+
+/// Sets of texts as JSON arrays, each sorted. Written straight from the lists: sets are where most texts of a
+/// `summarize` end.
+pub(super) fn text_sets(lists: Expr, cap: usize) -> Expr {
+    let run = move |column: Column| -> PolarsResult<Column> {
+        let mut sets = StringChunkedBuilder::new(column.name().clone(), column.len());
+        let mut json = Vec::new();
+        for group in column.list()?.amortized_iter() {
+            let group = group.as_ref().map(|group| group.as_ref().str()).transpose()?;
+            let mut texts: Vec<&str> = group.into_iter().flat_map(|texts| texts.iter().flatten()).collect();
+            texts.sort_unstable();
+            texts.truncate(cap);
+            json.clear();
+            serde_json::to_writer(&mut json, &texts).map_err(|error| polars_err!(ComputeError: "{error}"))?;
+            sets.append_value(std::str::from_utf8(&json).map_err(|error| polars_err!(ComputeError: "{error}"))?);
+        }
+        Ok(sets.finish().into_column())
+    };
+    lists.map(run, |_, field| Ok(Field::new(field.name().clone(), DataType::String)))
 }
 
 /// A set whose elements came in no order.

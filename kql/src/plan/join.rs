@@ -252,7 +252,8 @@ fn joined(left: Table, right: Table, keys: &[Keys], kind: Kind, drop_right_keys:
             columns.push(ColumnInfo::new(name, column.kql_type));
         }
     }
-    Table { frame: frame.select(expressions), columns, weight, name: None, serialized: false }
+    let any_order = streams && !keeps_order || left.any_order;
+    Table { weight, any_order, ..Table::new(frame.select(expressions), columns) }
 }
 
 /// A row without a partner has `""` in its string columns, null elsewhere.

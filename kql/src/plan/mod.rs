@@ -130,6 +130,8 @@ pub(crate) struct Table {
     pub(crate) name: Option<String>,
     /// Its rows have an order that window functions may use.
     pub(crate) serialized: bool,
+    /// Its rows come out in another order each time it runs.
+    pub(crate) any_order: bool,
 }
 
 impl Table {
@@ -150,12 +152,12 @@ impl Table {
 
     /// A table on top of this one's plan.
     pub(crate) fn with(&self, frame: LazyFrame, columns: Vec<ColumnInfo>) -> Table {
-        Table { frame, columns, weight: self.weight + 1, name: None, serialized: false }
+        Table { frame, columns, weight: self.weight + 1, name: None, serialized: false, any_order: self.any_order }
     }
 
     /// A table whose frame is known already.
     pub(crate) fn new(frame: LazyFrame, columns: Vec<ColumnInfo>) -> Table {
-        Table { frame, columns, weight: 1, name: None, serialized: false }
+        Table { frame, columns, weight: 1, name: None, serialized: false, any_order: false }
     }
 }
 

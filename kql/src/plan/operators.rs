@@ -194,6 +194,10 @@ impl Binder<'_> {
             table.with(table.frame.clone().select(expressions), columns).canonical()
         };
         let columns = table.columns.clone();
+        if self.streams.get() {
+            let distinct = table.with(table.frame.clone().unique(None, UniqueKeepStrategy::Any), columns);
+            return Ok(Table { any_order: true, ..distinct });
+        }
         Ok(table.with(table.frame.clone().unique_stable(None, UniqueKeepStrategy::First), columns))
     }
 
@@ -251,7 +255,8 @@ impl Binder<'_> {
             .with_nulls_last_multi(nulls_last)
             .with_maintain_order(true);
         let columns = table.columns.clone();
-        Ok(table.with(table.frame.clone().sort_by_exprs(expressions, options), columns))
+        let sorted = table.with(table.frame.clone().sort_by_exprs(expressions, options), columns);
+        Ok(Table { any_order: false, ..sorted })
     }
 
     fn invoke(&self, table: Table, call: &Ast, scope: &Scope) -> Bound<Table> {

@@ -6,7 +6,7 @@ use polars::prelude::*;
 
 use super::{Binder, Bound, Either, Typed, lets::Scope, not_executed};
 use crate::{
-    ast::{BinaryOp, Expr as Ast, ExprKind, KqlType, ListOp, TextOp},
+    ast::{BinaryOp, Expr as Ast, ExprKind, KqlType, ListOp, Literal, TextMatch, TextOp},
     diagnostics::{Diagnostic, Span, codes},
     functions::{self, dynamic::Step, text_match},
     value::{self, Cell, Value},
@@ -26,7 +26,7 @@ impl Binder<'_> {
             ExprKind::Member { .. } | ExprKind::Index { .. } => self.path(expression, scope),
             ExprKind::Negate(operand) => self.negated(operand, span, scope),
             ExprKind::And(operands) => Ok(conjunction(self.conditions(operands, scope)?)),
-            ExprKind::Or(operands) => Ok(disjunction(self.conditions(operands, scope)?)),
+            ExprKind::Or(operands) => Ok(disjunction(self.conditions(&merged_terms(operands), scope)?)),
             ExprKind::Binary { op, left, right } => self.binary(*op, left, right, span, scope),
             ExprKind::Between { negated, value, low, high } => self.between(*negated, value, low, high, scope),
             ExprKind::List { op, value, items } => self.list(*op, value, items, span, scope),
@@ -397,6 +397,44 @@ impl Binder<'_> {
                 format!("`{what}` needs a whole number, this is a {other}"),
             )),
         }
+    }
+}
+
+/// `x has "a" or x has_any ("b", "c")` as `x has_any ("a", "b", "c")`: the text is searched once.
+fn merged_terms(operands: &[Ast]) -> Vec<Ast> {
+    let mut merged: Vec<Ast> = Vec::with_capacity(operands.len());
+    for operand in operands {
+        let Some((column, terms)) = literal_terms(operand) else {
+            merged.push(operand.clone());
+            continue;
+        };
+        let same = merged.iter_mut().find(|known| literal_terms(known).is_some_and(|(other, _)| other == column));
+        match same {
+            Some(known) => {
+                let items = [literal_terms(known).map(|(_, terms)| terms).unwrap_or_default(), terms].concat();
+                let value = Ast { kind: ExprKind::Name(column.to_string()), span: operand.span.clone() };
+                known.kind = ExprKind::List { op: ListOp::HasAny, value: Box::new(value), items };
+            }
+            None => merged.push(operand.clone()),
+        }
+    }
+    merged
+}
+
+/// The column and the literal terms of `column has "a"` or `column has_any ("a", "b")`.
+fn literal_terms(condition: &Ast) -> Option<(&str, Vec<Ast>)> {
+    let is_text = |item: &Ast| matches!(item.kind, ExprKind::Literal(Literal::String(_)));
+    let has = TextOp { how: TextMatch::Has, negated: false, case_sensitive: false };
+    match &condition.kind {
+        ExprKind::Binary { op: BinaryOp::Text(op), left, right } if *op == has && is_text(right) => {
+            let ExprKind::Name(column) = &left.kind else { return None };
+            Some((column, vec![(**right).clone()]))
+        }
+        ExprKind::List { op: ListOp::HasAny, value, items } if items.iter().all(is_text) => {
+            let ExprKind::Name(column) = &value.kind else { return None };
+            Some((column, items.clone()))
+        }
+        _ => None,
     }
 }
 

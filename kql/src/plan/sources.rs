@@ -77,7 +77,7 @@ impl Binder<'_> {
             ColumnInfo { scanned: needs_work.then(|| dtype.clone()), ..ColumnInfo::new(name.to_string(), kql_type) }
         });
         let columns = columns.collect();
-        Ok(Table { frame, columns, weight: 1, name: table.map(str::to_string), serialized: false })
+        Ok(Table { name: table.map(str::to_string), ..Table::new(frame, columns) })
     }
 
     pub(super) fn datatable(
@@ -120,7 +120,7 @@ impl Binder<'_> {
         });
         let frame = DataFrame::new(height, series.collect()).map_err(plan_error(span))?;
         let columns = columns.iter().map(|(name, kql_type)| ColumnInfo::new(&name.text, *kql_type)).collect();
-        Ok(Table { frame: frame.lazy(), columns, weight: 1, name: None, serialized: false })
+        Ok(Table::new(frame.lazy(), columns))
     }
 
     pub(super) fn range(&self, column: &Name, from: &Ast, to: &Ast, step: &Ast, scope: &Scope) -> Bound<Table> {
@@ -192,7 +192,7 @@ pub(super) fn single_row(values: Vec<(String, Typed)>) -> Table {
     let expressions: Vec<Expr> =
         values.into_iter().map(|(name, value)| value.expression.alias(name.as_str())).collect();
     let row = Series::new("one row".into(), [0i64]).into_frame();
-    Table { frame: row.lazy().select(expressions), columns, weight: 1, name: None, serialized: false }
+    Table::new(row.lazy().select(expressions), columns)
 }
 
 /// The same column claimed twice in one operator.

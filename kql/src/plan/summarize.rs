@@ -84,6 +84,7 @@ impl Binder<'_> {
             self.summarize_item(item, &collector, &key_columns, &mut names, &outer, &mut outputs)?;
         }
         let frame = grouped(&table, &keys, &collector);
+        let any_order = collector.streams && !keys.is_empty();
         let mut columns = key_columns;
         let mut expressions: Vec<Expr> = columns.iter().map(|column| named(column.name.as_str())).collect();
         for (name, value) in outputs {
@@ -97,7 +98,7 @@ impl Binder<'_> {
                 "`summarize` needs an aggregate or a `by`",
             ));
         }
-        Ok(table.with(frame.select(expressions), columns))
+        Ok(Table { any_order, ..table.with(frame.select(expressions), columns) })
     }
 
     fn keys(&self, by: &[NamedExpr], names: &mut Names, input: &Scope) -> Bound<Vec<(String, Typed)>> {
@@ -167,12 +168,15 @@ fn grouped(table: &Table, keys: &[(String, Typed)], collector: &Collector) -> La
     let key_columns: Vec<Expr> = key_names.iter().map(|name| named(name.as_str())).collect();
     let renamed = keys.iter().zip(&key_names).map(|((name, _), key)| named(key.as_str()).alias(name.as_str()));
     if aggregates.is_empty() {
-        return frame
-            .select(key_columns)
-            .unique_stable(None, UniqueKeepStrategy::First)
-            .select(renamed.collect::<Vec<_>>());
+        let keys = frame.select(key_columns);
+        let groups = match collector.streams {
+            true => keys.unique(None, UniqueKeepStrategy::Any),
+            false => keys.unique_stable(None, UniqueKeepStrategy::First),
+        };
+        return groups.select(renamed.collect::<Vec<_>>());
     }
     let results = (0..aggregates.len()).map(|at| named(format!("__agg_{at}")));
     let outputs: Vec<Expr> = renamed.chain(results).collect();
-    frame.group_by_stable(key_columns).agg(aggregates).select(outputs)
+    let groups = if collector.streams { frame.group_by(key_columns) } else { frame.group_by_stable(key_columns) };
+    groups.agg(aggregates).select(outputs)
 }

@@ -101,6 +101,7 @@ impl Binder<'_> {
             return Ok(super::hosted::never_run(columns));
         }
         let weight = legs.iter().map(|leg| leg.weight).fold(1, usize::saturating_add);
+        let any_order = legs.iter().any(|leg| leg.any_order);
         let mut frames = Vec::new();
         for (at, leg) in legs.iter().enumerate() {
             let mut expressions: Vec<Expr> = columns
@@ -124,7 +125,7 @@ impl Binder<'_> {
         if let Some(source) = source_column {
             all.insert(0, ColumnInfo::new(source, KqlType::String));
         }
-        Ok(Table { frame, columns: all, weight, name: None, serialized: false })
+        Ok(Table { weight, any_order, ..Table::new(frame, all) })
     }
 
     pub(super) fn wildcard_tables(&self, pattern: &str, span: &Span, legs: &mut Vec<Table>) -> Bound<()> {
