@@ -30,33 +30,29 @@ pub struct Render {
     pub properties: Vec<(String, String)>,
 }
 
-/// A finished query.
-#[derive(Debug, Clone)]
-pub struct QueryResult {
-    /// The rows, in ordinary polars types
-    pub frame: DataFrame,
-    /// One entry per column of `frame`
-    pub schema: Vec<Column>,
-    /// Set if the query ends in `render`
-    pub render: Option<Render>,
-}
-
 /// Runs the plan and gives datetimes and timespans their polars types.
-pub(crate) fn collect(table: Table, render: Option<Render>) -> Result<QueryResult, QueryError> {
+pub(crate) fn collect(table: Table) -> Result<(DataFrame, Vec<Column>), QueryError> {
     let table = table.canonical();
-    let schema =
-        table.columns.iter().map(|column| Column { name: column.name.clone(), kql_type: column.kql_type }).collect();
     let wanted: Vec<Expr> = table.columns.iter().map(|column| named(column.name.as_str())).collect();
     let frame = table.frame.select(wanted).collect().map_err(|error| QueryError::Execution(error.to_string()))?;
+    delivered_rows(frame, &table.columns)
+}
+
+/// Rows in physical form as the caller gets them.
+pub(crate) fn delivered_rows(
+    frame: DataFrame,
+    infos: &[ColumnInfo],
+) -> Result<(DataFrame, Vec<Column>), QueryError> {
+    let schema = infos.iter().map(|column| Column { name: column.name.clone(), kql_type: column.kql_type }).collect();
     let height = frame.height();
     let columns = frame
         .into_columns()
         .into_iter()
-        .zip(&table.columns)
+        .zip(infos)
         .map(|(column, info)| delivered(column, info))
         .collect::<Result<Vec<_>, _>>()?;
     let frame = DataFrame::new(height, columns).map_err(|error| QueryError::Execution(error.to_string()))?;
-    Ok(QueryResult { frame, schema, render })
+    Ok((frame, schema))
 }
 
 fn delivered(column: polars::prelude::Column, info: &ColumnInfo) -> Result<polars::prelude::Column, QueryError> {

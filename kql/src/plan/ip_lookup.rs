@@ -60,8 +60,8 @@ impl Binder<'_> {
         if let Some(extra) = extra.first() {
             return Err(not_executed(extra.value.span.clone(), "an extra key of `ipv4_lookup`"));
         }
-        let lookup = Ranges::collect(&ranges, range, span)?;
-        looked_up(&table, address, lookup, &renamed, columns, keep_unmatched, span)
+        let lookup = Ranges::collect(self, &ranges, range, span)?;
+        looked_up(self, &table, address, lookup, &renamed, columns, keep_unmatched, span)
     }
 }
 
@@ -72,10 +72,10 @@ struct Ranges {
 }
 
 impl Ranges {
-    fn collect(table: &Table, range: Typed, span: &Span) -> Bound<Self> {
+    fn collect(binder: &Binder<'_>, table: &Table, range: Typed, span: &Span) -> Bound<Self> {
         const RANGE: &str = "\0range";
         let frame = table.frame.clone().with_columns([range.expression.alias(RANGE)]);
-        let frame = frame.collect().map_err(plan_error(span))?;
+        let frame = binder.rows_now(frame, span)?;
         let texts = frame.column(RANGE).map_err(plan_error(span))?.as_materialized_series().rechunk();
         let texts = texts.str().map_err(plan_error(span))?.clone();
         let mut entries: Vec<(u32, u32, usize)> = texts
@@ -104,6 +104,7 @@ fn parsed_range(text: &str) -> Option<(u32, u32)> {
 
 /// Puts the columns of the matching range beside each row.
 fn looked_up(
+    binder: &Binder<'_>,
     table: &Table,
     address: Typed,
     ranges: Ranges,
@@ -114,7 +115,7 @@ fn looked_up(
 ) -> Bound<Table> {
     const ADDRESS: &str = "\0address";
     let frame = table.frame.clone().with_columns([address.expression.alias(ADDRESS)]);
-    let frame = frame.collect().map_err(plan_error(span))?;
+    let frame = binder.rows_now(frame, span)?;
     let texts = frame.column(ADDRESS).map_err(plan_error(span))?.as_materialized_series().rechunk();
     let texts = texts.str().map_err(plan_error(span))?;
     let hits: Vec<Option<usize>> = texts.iter().map(|text| ranges.row_of(text.unwrap_or_default())).collect();

@@ -68,7 +68,7 @@ impl Binder<'_> {
     }
 
     fn host_scalar(&self, name: &str, span: &Span) -> Bound<Typed> {
-        match self.catalog.scalar(name) {
+        match self.host_value(name) {
             Some(literal) => Ok(Typed::constant(value::of_literal(&literal), literal.kql_type())),
             None => Err(Diagnostic::new(
                 codes::UNKNOWN_COLUMN,
