@@ -68,7 +68,7 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-type Named = (String, Result<StoredFunction, Diagnostic>);
+pub(super) type Named = (String, Result<StoredFunction, Diagnostic>);
 
 fn functions_of(path: &Path, shown: String, text: String) -> Vec<Named> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
