@@ -14,6 +14,7 @@ mod notebook;
 mod output;
 mod paths;
 mod processes;
+pub mod processor;
 mod run;
 mod sample_data;
 mod session;

@@ -138,7 +138,7 @@ impl Engine {
     ///
     /// Errors: mistakes in the query, and plans that polars refuses.
     pub fn explain(&self, query: &str) -> Result<String, QueryError> {
-        let (table, _) = self.plan(query, &Watch::idle())?;
+        let (table, ..) = self.plan(query, &Watch::idle())?;
         table.canonical().frame.explain(true).map_err(|error| QueryError::Execution(error.to_string()))
     }
 
@@ -158,11 +158,11 @@ impl Engine {
     fn run_watched(&self, query: &str, watch: &Arc<Watch>) -> Result<KqlTable, QueryError> {
         let stopped = |why: Stopped| QueryError::Stopped(why);
         watch.check().map_err(stopped)?;
-        let (table, render) = self.plan(query, watch)?;
+        let (table, render, streams) = self.plan(query, watch)?;
         let planning = watch.elapsed();
         let table = table.canonical();
         let table = Table { frame: watch.over_result(table.frame), ..table };
-        let (frame, schema) = result::collect(table)?;
+        let (frame, schema) = result::collect(table, streams)?;
         watch.check().map_err(stopped)?;
         let stats = Stats {
             rows: frame.height() as u64,
@@ -173,14 +173,17 @@ impl Engine {
         Ok(KqlTable { schema, frame, render, stats })
     }
 
-    fn plan(&self, query: &str, watch: &Arc<Watch>) -> Result<(Table, Option<Render>), QueryError> {
+    /// The plan, what to render, and whether it runs in batches.
+    fn plan(&self, query: &str, watch: &Arc<Watch>) -> Result<(Table, Option<Render>, bool), QueryError> {
         let (tree, diagnostics) = self.parse(query);
         if !diagnostics.is_empty() {
             return Err(QueryError::Diagnostics(diagnostics));
         }
         let binder = self.configured(Binder::new(self.catalog.as_ref(), self.now(), self.piped_input.clone()));
         let binder = binder.watched(watch.clone());
-        binder.query(&tree).map_err(|diagnostic| QueryError::Diagnostics(vec![diagnostic.located(query)]))
+        let located = |diagnostic: Diagnostic| QueryError::Diagnostics(vec![diagnostic.located(query)]);
+        let (table, render) = binder.query(&tree).map_err(located)?;
+        Ok((table, render, binder.streams.get()))
     }
 
     /// A binder that only checks.

@@ -3,7 +3,8 @@
 //! A query is watched by plan nodes that see its batches pass: above each table, behind operators that multiply
 //! rows, and at its end. They are transparent to predicates, projections and slices. When one of them
 //! fails, polars stops the pipeline it stands in, so a cancelled query ends within a batch or so. A step that
-//! polars does in one piece (a sort, the end of a group-by) is not interrupted; the next batch is.
+//! polars does in one piece (a sort, the end of a group-by, any step over a frame small enough to run in memory) is
+//! not interrupted; what comes after it is.
 
 use std::{
     sync::{

@@ -2,7 +2,7 @@
 
 use polars::prelude::*;
 
-use crate::rows::named;
+use crate::rows::{self, named};
 
 use crate::{
     QueryError,
@@ -31,10 +31,11 @@ pub struct Render {
 }
 
 /// Runs the plan and gives datetimes and timespans their polars types.
-pub(crate) fn collect(table: Table) -> Result<(DataFrame, Vec<Column>), QueryError> {
+pub(crate) fn collect(table: Table, streams: bool) -> Result<(DataFrame, Vec<Column>), QueryError> {
     let table = table.canonical();
     let wanted: Vec<Expr> = table.columns.iter().map(|column| named(column.name.as_str())).collect();
-    let frame = table.frame.select(wanted).collect().map_err(|error| QueryError::Execution(error.to_string()))?;
+    let frame = rows::collect(table.frame.select(wanted), streams)
+        .map_err(|error| QueryError::Execution(error.to_string()))?;
     delivered_rows(frame, &table.columns)
 }
 
@@ -96,20 +97,15 @@ fn with_one_scale(column: &polars::prelude::Column) -> Option<polars::prelude::C
 /// Microseconds hold every year but lose the last digit of a tick; nanoseconds hold the digit
 /// but only the years 1677 to 2262. Whichever is lossless for this column is used.
 fn scaled(ticks: &Int64Chunked, origin: i64) -> Option<(Int64Chunked, TimeUnit)> {
-    let whole = ticks.iter().flatten().all(|value| value % 10 == 0);
-    let name = ticks.name().clone();
+    let whole = ticks.downcast_iter().all(|chunk| chunk.iter().flatten().all(|value| value % 10 == 0));
     if whole {
-        let values = ticks.iter().map(|value| value.map(|value| (value - origin) / 10));
-        return Some((values.collect::<Int64Chunked>().with_name(name), TimeUnit::Microseconds));
+        return Some((ticks.apply_values(|value| (value - origin) / 10), TimeUnit::Microseconds));
     }
-    let mut values = Vec::with_capacity(ticks.len());
-    for value in ticks.iter() {
-        values.push(match value {
-            None => None,
-            Some(value) => Some(value.checked_sub(origin)?.checked_mul(100)?),
-        });
+    let nanoseconds = |value: i64| value.checked_sub(origin).and_then(|value| value.checked_mul(100));
+    if !ticks.iter().flatten().all(|value| nanoseconds(value).is_some()) {
+        return None;
     }
-    Some((values.into_iter().collect::<Int64Chunked>().with_name(name), TimeUnit::Nanoseconds))
+    Some((ticks.apply_values(|value| value.wrapping_sub(origin).wrapping_mul(100)), TimeUnit::Nanoseconds))
 }
 
 fn out_of_range(info: &ColumnInfo) -> QueryError {

@@ -10,6 +10,7 @@ use polars::prelude::*;
 
 use crate::{
     ast::KqlType,
+    functions::text_match::TextTest,
     value::{Cell, Value, null_of},
 };
 
@@ -46,6 +47,12 @@ pub(crate) fn literal(value: &Value, kql_type: KqlType) -> Expr {
         (Cell::Str(text), _) => Scalar::from(PlSmallStr::from_str(text)),
     };
     Expr::Literal(LiteralValue::Scalar(scalar))
+}
+
+/// Runs a plan: in batches that need not all be in memory, or at once with the rows in their order.
+pub(crate) fn collect(frame: LazyFrame, streams: bool) -> PolarsResult<DataFrame> {
+    let engine = if streams { Engine::Streaming } else { Engine::InMemory };
+    frame.collect_with_engine(engine).map(|result| result.unwrap_single())
 }
 
 /// An input of a row function: a column, or a constant that is not copied per row.
@@ -103,6 +110,17 @@ fn run(
     });
     let name = columns[0].name().clone();
     Ok(build(name, output, rows).into_column())
+}
+
+/// A test of every text of a column. A null reads as the empty text; the answer is never null.
+pub(crate) fn test_texts(text: Expr, test: TextTest) -> Expr {
+    let run = move |column: Column| -> PolarsResult<Column> {
+        let texts = column.str()?;
+        let empty = test("");
+        let hits: BooleanChunked = texts.iter().map(|text| text.map_or(empty, |text| test(text))).collect();
+        Ok(hits.with_name(column.name().clone()).into_column())
+    };
+    text.map(run, |_, field| Ok(Field::new(field.name().clone(), DataType::Boolean)))
 }
 
 /// Collects cells into a column of the physical type.

@@ -2,7 +2,13 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use common::{Host, rows_of};
 use huntbook_kql::{CancelToken, Engine, Literal, QueryError, Stopped, catalogs::Frames};
@@ -80,32 +86,41 @@ fn a_cancelled_engine_does_not_begin() {
     assert_eq!(stopped(engine().with_cancel_token(token).run("Logins | count")), Stopped::Cancelled);
 }
 
-/// A join whose result would take hours.
-fn endless() -> (Engine, &'static str) {
-    let many = DataFrame::new(60_000, vec![Column::new("k".into(), vec![1i64; 60_000])]).unwrap();
-    let query = "Many | join kind=inner Many on k | join kind=inner Many on k | summarize n = count()";
-    (Engine::new(Frames::new().with("Many", many)), query)
+/// A table of three million rows that says how many have been read, and does `at_first` with the first.
+fn counted(at_first: impl Fn() + Send + Sync + 'static) -> (Frames, Arc<AtomicU64>) {
+    let rows: Vec<i64> = (0..3_000_000).collect();
+    let frame = DataFrame::new(rows.len(), vec![Column::new("n".into(), rows)]).unwrap();
+    let read = Arc::new(AtomicU64::new(0));
+    let counter = read.clone();
+    let count = move |batch: DataFrame| {
+        if counter.fetch_add(batch.height() as u64, Ordering::SeqCst) == 0 {
+            at_first();
+        }
+        Ok(batch)
+    };
+    (Frames::new().with("Many", frame.lazy().map(count, AllowedOptimizations::STREAMING, None, Some("counted"))), read)
 }
 
 #[test]
-fn cancelling_stops_a_running_query() {
-    let (engine, query) = endless();
+fn cancelling_stops_the_work() {
     let token = CancelToken::new();
     let canceller = token.clone();
-    std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(200));
-        canceller.cancel();
-    });
-    assert_eq!(stopped(engine.with_cancel_token(token).run(query)), Stopped::Cancelled);
+    let (frames, read) = counted(move || canceller.cancel());
+    let engine = Engine::new(frames).with_cancel_token(token);
+    let query = "Many | where hash_sha256(strcat('x', n)) startswith 'zz' | summarize count() by n % 10";
+    assert_eq!(stopped(engine.run(query)), Stopped::Cancelled);
+    let read = read.load(Ordering::SeqCst);
+    assert!(read > 0 && read < 2_000_000, "{read} rows were read");
 }
 
 #[test]
 fn a_query_out_of_time_is_stopped() {
-    let (engine, query) = endless();
-    let limit = Duration::from_millis(200);
-    let error = stopped(engine.with_time_limit(limit).run(query));
+    let limit = Duration::from_millis(1);
+    let (frames, read) = counted(move || std::thread::sleep(10 * limit));
+    let error = stopped(Engine::new(frames).with_time_limit(limit).run("Many | summarize s = sum(n) by k = n % 7"));
     assert_eq!(error, Stopped::Time(limit));
     assert!(error.to_string().contains("time limit"), "{error}");
+    assert!(read.load(Ordering::SeqCst) < 2_000_000, "it went on");
 }
 
 #[test]

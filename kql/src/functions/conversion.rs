@@ -50,10 +50,9 @@ pub(crate) fn converter(from: KqlType, to: KqlType) -> RowFunction {
     }
     if from == KqlType::Dynamic && to == KqlType::String {
         // Most dynamics that become text are strings without escapes: no need to parse those.
-        return Arc::new(|cells| match plain_string(cells[0].text()) {
-            Some(text) => text.into(),
-            None if cells[0].is_null() => "".into(),
-            None => json_text(&super::dynamic::parse(cells[0].text())).into(),
+        return Arc::new(|cells| match &cells[0] {
+            Cell::Null => "".into(),
+            json => json_as_text(json.text()).into_owned().into(),
         });
     }
     if from == KqlType::Dynamic {
@@ -92,6 +91,14 @@ pub(crate) fn converter(from: KqlType, to: KqlType) -> RowFunction {
 fn plain_string(json: &str) -> Option<&str> {
     let inside = json.strip_prefix('"')?.strip_suffix('"')?;
     (!inside.bytes().any(|byte| matches!(byte, b'"' | b'\\') || byte < 0x20)).then_some(inside)
+}
+
+/// The text of a dynamic, given as JSON.
+pub(crate) fn json_as_text(json: &str) -> Cow<'_, str> {
+    match plain_string(json) {
+        Some(text) => Cow::Borrowed(text),
+        None => Cow::Owned(json_text(&super::dynamic::parse(json))),
+    }
 }
 
 /// What `tostring` prints.

@@ -87,6 +87,34 @@ pub(crate) fn array(cell: &Cell<'_>) -> Option<Vec<Json>> {
     }
 }
 
+/// The items of a JSON array as slices of its text; `None` if it is no array. O(text), nothing is built.
+pub(crate) fn array_items(text: &str) -> Option<Vec<&str>> {
+    let inside = text.trim().strip_prefix('[')?.strip_suffix(']')?;
+    serde_json::from_str::<IgnoredAny>(text).ok()?;
+    let mut items = Vec::new();
+    let (mut start, mut depth, mut in_string, mut escaped) = (0, 0usize, false, false);
+    for (at, byte) in inside.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b',' if depth == 0 => {
+                items.push(inside[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    let last = inside[start..].trim();
+    if !last.is_empty() {
+        items.push(last);
+    }
+    Some(items)
+}
+
 fn parse_json(a: &Arguments) -> Result<RowFunction, String> {
     match a.types[0] {
         KqlType::Dynamic => rule(|c| match json(&c[0]) {
@@ -293,5 +321,15 @@ mod tests {
         assert_eq!(at(&[Place::Key("c"), Place::Key("b")]), None);
         assert_eq!(found("not json", &[Place::Key("a")]), None);
         assert_eq!(found("{\"a\":1} tail", &[Place::Key("a")]), None);
+    }
+
+    #[test]
+    fn arrays_are_cut_at_their_own_commas() {
+        let text = r#" [1, "a,\"]" , {"b":[2,3]},[ ] , null ] "#;
+        assert_eq!(array_items(text), Some(vec!["1", r#""a,\"]""#, r#"{"b":[2,3]}"#, "[ ]", "null"]));
+        assert_eq!(array_items("[ ]"), Some(vec![]));
+        for other in ["{}", "[1", "[1,]", "1]", "", "x"] {
+            assert_eq!(array_items(other), None, "{other}");
+        }
     }
 }

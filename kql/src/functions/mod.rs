@@ -18,6 +18,7 @@ mod parse;
 pub(crate) mod series;
 pub(crate) mod signatures;
 pub(crate) mod string;
+pub(crate) mod text_match;
 mod tuples;
 
 use std::{

@@ -377,21 +377,15 @@ pub(crate) fn compile(text: &str) -> Result<Regex, String> {
 
 // ---- string operators ------------------------------------------------------------------------
 
-/// The rule of a string operator over (text, needle) cells.
-pub(crate) fn text_predicate(op: TextOp, constant_needle: Option<&str>) -> RowFunction {
-    let fold = move |text: &str| if op.case_sensitive { text.to_string() } else { text.to_lowercase() };
-    let constant = constant_needle.map(fold);
+/// The rule of a string operator over (text, needle) cells, for needles that change from row to row;
+/// [`super::text_match`] has the constant ones.
+pub(crate) fn text_predicate(op: TextOp) -> RowFunction {
     Arc::new(move |cells| {
-        let built;
-        let needle = match &constant {
-            Some(needle) => needle.as_str(),
-            None => {
-                built = fold(cells[1].text());
-                &built
-            }
+        let (text, needle) = (cells[0].text(), cells[1].text());
+        let hit = match op.case_sensitive {
+            true => matches(op.how, text, needle),
+            false => matches_folded(op.how, text, &needle.to_lowercase()),
         };
-        let text = cells[0].text();
-        let hit = if op.case_sensitive { matches(op.how, text, needle) } else { matches_folded(op.how, text, needle) };
         (hit != op.negated).into()
     })
 }
@@ -415,7 +409,7 @@ pub(crate) fn lowered(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn matches_folded(how: TextMatch, text: &str, needle: &str) -> bool {
+pub(super) fn matches_folded(how: TextMatch, text: &str, needle: &str) -> bool {
     // Lower-casing allocates; most rows of a log cannot match by length alone.
     if text.is_ascii() && needle.len() > text.len() {
         return false;
@@ -423,7 +417,7 @@ fn matches_folded(how: TextMatch, text: &str, needle: &str) -> bool {
     matches(how, &lowered(text), needle)
 }
 
-fn matches(how: TextMatch, text: &str, needle: &str) -> bool {
+pub(super) fn matches(how: TextMatch, text: &str, needle: &str) -> bool {
     match how {
         TextMatch::Equals => text == needle,
         TextMatch::Contains => text.contains(needle),

@@ -134,7 +134,7 @@ impl Binder<'_> {
         let columns = self.returned_columns(arguments, collector, keys, None)?;
         let first_of = |(column, value): (String, Typed)| {
             let kql_type = value.kql_type;
-            let first = collector.aggregate(first_present(collector.argument(value), kql_type));
+            let first = collector.aggregate(first_present(collector.argument(value), kql_type != KqlType::String));
             (format!("{prefix}{column}"), Typed::computed(filled(first, kql_type), kql_type))
         };
         Ok(columns.into_iter().map(first_of).collect())
@@ -165,21 +165,26 @@ impl Binder<'_> {
             return Err(Diagnostic::new(codes::TYPE, arguments[0].value.span.clone(), message)
                 .with_hint("convert it first, for example with tolong()"));
         }
-        let order = collector.argument(folded::sortable(by.clone()));
+        let order = ranked(folded::sortable(by.clone()), descending);
+        let order_type = order.kql_type;
+        let order = collector.argument(order);
         let mut columns = vec![(by_name.clone(), collector.argument(by), by_type)];
         for (column, value) in self.returned_columns(&arguments[1..], collector, keys, derived.as_deref())? {
             let kql_type = value.kql_type;
             let column = if legacy { format!("{by_name}_{column}") } else { column };
             columns.push((column, collector.argument(value), kql_type));
         }
-        let options = SortMultipleOptions::default()
-            .with_order_descending(descending)
-            .with_nulls_last(true)
-            .with_maintain_order(true);
+        // polars' `max_by` over a whole column passes over values that equal its start, such as "".
+        let by_sorting = !collector.has_keys && order_type == KqlType::String;
+        let options = SortMultipleOptions::default().with_order_descending(descending).with_maintain_order(true);
         Ok(columns
             .into_iter()
             .map(|(column, argument, kql_type)| {
-                let chosen = argument.sort_by([order.clone()], options.clone()).first();
+                let chosen = match (by_sorting, descending) {
+                    (true, _) => argument.sort_by([order.clone()], options.clone()).first(),
+                    (false, true) => argument.max_by(order.clone()),
+                    (false, false) => argument.min_by(order.clone()),
+                };
                 (column, Typed::computed(filled(collector.aggregate(chosen), kql_type), kql_type))
             })
             .collect())
@@ -280,7 +285,7 @@ impl Binder<'_> {
         let base = names::derived(&arguments[0].value).unwrap_or_default();
         let column = collector.argument(value.converted(kql_type));
         if !weighted {
-            return Ok((vec![collector.aggregate(column.drop_nulls().implode(true))], kql_type, base));
+            return Ok((vec![collector.aggregate(column.drop_nulls().implode(false))], kql_type, base));
         }
         let weight = self.scalar(&arguments[1].value, &collector.input)?;
         if !matches!(weight.kql_type, KqlType::Int | KqlType::Long) {
@@ -351,11 +356,13 @@ impl Binder<'_> {
             _ => value,
         };
         let kql_type = if kind == "sum" || kind == "avg" { value.kql_type } else { kql_type };
-        let mut column = collector.argument(value);
-        if filtered {
-            let condition = self.condition(&arguments[1].value, &collector.input)?;
-            column = column.filter(collector.argument(condition).fill_null(lit(false)));
-        }
+        // Rows without the condition become null, and aggregates pass over nulls: no second pass over the rows.
+        let value = match filtered {
+            true => only_where(value, self.condition(&arguments[1].value, &collector.input)?),
+            false => value,
+        };
+        let column = collector.argument(value);
+        let may_be_null = filtered || kql_type != KqlType::String;
         let extra = arguments.get(needed);
         if let ("tdigest", Some(weight)) = (kind, extra) {
             let weight = self.scalar(&weight.value, &collector.input)?.converted(KqlType::Long);
@@ -370,7 +377,7 @@ impl Binder<'_> {
             _ if matches!(kind, "makeset" | "makelist") => LEGACY_CAP,
             _ => CAP,
         };
-        Ok(single(kind, column, kql_type, cap.max(0) as usize, collector))
+        Ok(single(kind, column, may_be_null, kql_type, cap.max(0) as usize, collector))
     }
 
     /// Of two columns, over the rows that have both.
@@ -442,10 +449,18 @@ fn split_if(function: &str) -> (&str, bool) {
     }
 }
 
-fn single(kind: &str, column: Expr, kql_type: KqlType, cap: usize, collector: &Collector) -> Typed {
+fn single(
+    kind: &str,
+    column: Expr,
+    may_be_null: bool,
+    kql_type: KqlType,
+    cap: usize,
+    collector: &Collector,
+) -> Typed {
     use KqlType::*;
     let long = |expression: Expr| Typed::computed(expression.cast(DataType::Int64), Long);
     let spread = |expression: Expr| Typed::computed(collector.aggregate(expression).fill_null(lit(0.0)), Real);
+    let present = || if may_be_null { column.clone().drop_nulls() } else { column.clone() };
     let listed = |column: Expr, function: fn(&[Cell<'_>], KqlType, usize) -> crate::value::Value, result: KqlType| {
         let list = collector.aggregate(column.implode(true));
         let fold = move |lists: &[Vec<Cell<'_>>]| function(&lists[0], kql_type, cap);
@@ -471,13 +486,13 @@ fn single(kind: &str, column: Expr, kql_type: KqlType, cap: usize, collector: &C
                 _ => Typed::computed(mean.fill_null(lit(f64::NAN)), Real),
             }
         }
-        "dcount" => long(collector.aggregate(column.drop_nulls().n_unique())),
+        "dcount" => long(collector.aggregate(present().n_unique())),
         "stdev" => spread(column.std(1)),
         "stdevp" => spread(column.std(0)),
         "variance" => spread(column.var(1)),
         "variancep" => spread(column.var(0)),
         "take_any" | "any" => {
-            Typed::computed(filled(collector.aggregate(first_present(column, kql_type)), kql_type), kql_type)
+            Typed::computed(filled(collector.aggregate(first_present(column, may_be_null)), kql_type), kql_type)
         }
         "binary_all_and" => listed(column.drop_nulls(), |c, _, _| folded::bits(c, -1, |x, y| x & y), kql_type),
         "binary_all_or" => listed(column.drop_nulls(), |c, _, _| folded::bits(c, 0, |x, y| x | y), kql_type),
@@ -489,14 +504,49 @@ fn single(kind: &str, column: Expr, kql_type: KqlType, cap: usize, collector: &C
         "tdigest" => listed(column.drop_nulls(), |c, kind, _| folded::digest(&[c.to_vec()], kind), Dynamic),
         "tdigest_merge" | "merge_tdigest" => listed(column.drop_nulls(), |c, _, _| folded::merged_digests(c), Dynamic),
         "make_list_with_nulls" => listed(column, folded::list, Dynamic),
-        "make_set" | "makeset" => listed(column.drop_nulls().unique_stable(), folded::set, Dynamic),
-        _ => listed(column.drop_nulls(), folded::list, Dynamic),
+        // In files the rows come in any order: the set is sorted, so that a query run twice prints one result.
+        "make_set" | "makeset" if collector.streams => {
+            let set = collector.aggregate(present().unique().implode(false));
+            let fold = move |lists: &[Vec<Cell<'_>>]| folded::sorted_set(&lists[0], kql_type, cap);
+            Typed::computed(rows::map_lists(vec![set], Dynamic, fold), Dynamic)
+        }
+        "make_set" | "makeset" => listed(present().unique_stable(), folded::set, Dynamic),
+        _ => listed(present(), folded::list, Dynamic),
     }
 }
 
 /// The first value of a group that is not null.
-fn first_present(column: Expr, kql_type: KqlType) -> Expr {
-    if kql_type == KqlType::String { column.first() } else { column.drop_nulls().first() }
+fn first_present(column: Expr, may_be_null: bool) -> Expr {
+    if may_be_null { column.first_non_null() } else { column.first() }
+}
+
+/// The value where a condition holds, else null, for strings too.
+fn only_where(value: Typed, condition: Typed) -> Typed {
+    let kept = when(condition.expression).then(value.expression.clone());
+    let nothing = rows::literal(&Cell::Null, value.kql_type);
+    Typed::computed(kept.otherwise(nothing), value.kql_type)
+}
+
+/// What `arg_max` and `arg_min` compare: nulls and NaN lose against everything, but are there.
+fn ranked(by: Typed, descending: bool) -> Typed {
+    let (value, kql_type) = (by.expression.clone(), by.kql_type);
+    let (lowest, highest) = (lit(i64::MIN), lit(i64::MAX));
+    match kql_type {
+        KqlType::String => Typed::computed(value, kql_type),
+        // Decimals, guids: keys in text, which sort before `~`.
+        KqlType::Guid | KqlType::Decimal | KqlType::Dynamic => {
+            Typed::computed(value.fill_null(lit(if descending { "" } else { "~" })), KqlType::String)
+        }
+        KqlType::Real => {
+            let worst = lit(if descending { f64::NEG_INFINITY } else { f64::INFINITY });
+            let known = value.clone().is_not_null().and(value.clone().is_not_nan());
+            Typed::computed(when(known).then(value).otherwise(worst), kql_type)
+        }
+        _ => {
+            let worst = if descending { lowest } else { highest };
+            Typed::computed(value.cast(DataType::Int64).fill_null(worst), KqlType::Long)
+        }
+    }
 }
 
 /// Strings have no null.

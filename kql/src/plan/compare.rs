@@ -157,12 +157,29 @@ fn aligned(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> Bound<(Typed
         (Bool, other) | (other, Bool) if is_equality && matches!(other, Int | Long) => Bool,
         _ => return Err(refused()),
     };
-    // `int` against `long` needs no work on the column: polars widens inside the comparison.
+    // An int column against a whole number stays an int column, so that the comparison reaches the file.
+    if let (Long, Some((left, right))) = (to, as_ints(&left, &right)) {
+        return Ok((left, right));
+    }
     let widen = |side: Typed| match (side.kql_type, to, &side.constant) {
         (Int, Long, None) => Typed { expression: side.expression.cast(DataType::Int64), kql_type: Long, ..side },
         _ => side.converted(to),
     };
     Ok((widen(left), widen(right)))
+}
+
+/// An int column and a constant that an int holds, both as ints.
+fn as_ints(left: &Typed, right: &Typed) -> Option<(Typed, Typed)> {
+    let narrow = |column: &Typed, constant: &Typed| {
+        let fits = matches!(constant.constant, Some(Cell::Long(value)) if i32::try_from(value).is_ok());
+        let is_whole = matches!(constant.kql_type, KqlType::Int | KqlType::Long);
+        (column.kql_type == KqlType::Int && column.constant.is_none() && is_whole && fits)
+            .then(|| Typed::constant(constant.constant.clone().unwrap_or(Cell::Null), KqlType::Int))
+    };
+    if let Some(constant) = narrow(left, right) {
+        return Some((left.clone(), constant));
+    }
+    narrow(right, left).map(|constant| (constant, right.clone()))
 }
 
 /// A column still as scanned against a constant: the comparison stays in the column's own type,

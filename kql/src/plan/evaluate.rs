@@ -195,7 +195,7 @@ impl Binder<'_> {
             }
             return Ok(never_run(columns));
         }
-        let frame = self.rows_now(table.frame.clone(), span)?;
+        let frame = self.collected(table.frame.clone(), span)?;
         let mut unpacked = unpacked_keys(&frame, column, &ignored).map_err(plan_error(span))?;
         if let Some((_, declared)) = schema {
             let wanted = |key: &str| declared.iter().find(|(name, _)| name.text == format!("{prefix}{key}"));

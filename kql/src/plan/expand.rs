@@ -1,6 +1,6 @@
 //! `mv-expand`: arrays to rows. Several columns advance together; the shorter ones give null.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use polars::prelude::*;
 
@@ -13,7 +13,7 @@ use super::{
     names::{self, Names},
 };
 use crate::{
-    ast::{ExpandItem, Expr as Ast, ExprKind, KqlType, Literal, Operator, OperatorParameter},
+    ast::{ExpandItem, Expr as Ast, ExprKind, KqlType, Literal, OperatorParameter},
     diagnostics::{Diagnostic, codes},
     functions::{conversion, dynamic},
     value::{Cell, Value},
@@ -26,7 +26,6 @@ impl Binder<'_> {
         parameters: &[OperatorParameter],
         items: &[ExpandItem],
         limit: Option<&Ast>,
-        operator: &Operator,
         scope: &Scope,
     ) -> Bound<Table> {
         let rows = scope.with_rows(&table.columns);
@@ -51,31 +50,32 @@ impl Binder<'_> {
             sources.push(value);
         }
         let index = parameter(parameters, &["with_itemindex"]);
-        let lists: Vec<Expr> = sources
-            .iter()
-            .enumerate()
-            .map(|(at, source)| source.expression.clone().alias(format!("__source_{at}")))
-            .collect();
-        let source_names: Vec<String> = (0..sources.len()).map(|at| format!("__source_{at}")).collect();
-        let combined = combined_rows(&source_names, limit, as_pairs);
-        let frame = table.frame.clone().with_columns(lists).with_columns([combined.alias("__rows")]);
-        let frame =
-            frame.explode(by_name(["__rows"], true, false), ExplodeOptions { empty_as_null: false, keep_nulls: false });
+        let texts: Vec<bool> = targets.iter().map(|(_, kql_type)| *kql_type == KqlType::String).collect();
+        let items: Vec<String> = (0..targets.len()).map(|at| format!("\0item {at}")).collect();
+        let expansion =
+            Expansion { names: items.clone(), texts, with_index: index.is_some(), as_pairs, limit };
+        let lists = expansion.lists(sources).alias(EXPANDED);
+        let exploded: Vec<&str> =
+            items.iter().map(String::as_str).chain(index.is_some().then_some(INDEX)).collect();
+        let parts: Vec<Expr> = exploded.iter().map(|name| named(EXPANDED).struct_().field_by_name(name)).collect();
+        // What the items replace is not copied for each of them.
+        let kept = table.columns.iter().filter(|column| !targets.iter().any(|(name, _)| *name == column.name));
+        let kept: Vec<Expr> = kept.map(|column| named(column.name.as_str())).collect();
+        let frame = table.frame.clone().with_columns([lists]).select([kept, parts].concat());
+        let frame = frame.explode(
+            by_name(exploded.iter().copied(), true, false),
+            ExplodeOptions { empty_as_null: false, keep_nulls: false },
+        );
 
-        // Each exploded row is a JSON array: the item index, then one element per target.
-        let part = |at: i64| {
-            Typed::apply(
-                vec![Typed::computed(named("__rows"), KqlType::Dynamic)],
-                KqlType::Dynamic,
-                dynamic::path(vec![dynamic::Step::Index(at)]),
-            )
-        };
         let mut columns = table.columns.clone();
         let mut expressions: Vec<Expr> = Vec::new();
-        for (at, (name, kql_type)) in targets.iter().enumerate() {
-            let element = part(at as i64 + 1);
-            let element = if *kql_type == KqlType::Dynamic { element } else { strictly(element, *kql_type) };
-            expressions.push(element.expression.alias(name.as_str()));
+        for ((name, kql_type), item) in targets.iter().zip(&items) {
+            let element = match kql_type {
+                KqlType::Dynamic => named(item),
+                KqlType::String => named(item).fill_null(lit("")),
+                _ => strictly(Typed::computed(named(item), KqlType::Dynamic), *kql_type).expression,
+            };
+            expressions.push(element.alias(name.as_str()));
             let column = ColumnInfo::new(name, *kql_type);
             match columns.iter_mut().find(|known| known.name == *name) {
                 Some(known) => *known = column,
@@ -88,14 +88,17 @@ impl Binder<'_> {
                 taken.claim(&column.name);
             });
             let name = taken.unique(&index);
-            expressions.push(part(0).converted(KqlType::Long).expression.alias(name.as_str()));
+            expressions.push(named(INDEX).alias(name.as_str()));
             columns.push(ColumnInfo::new(name, KqlType::Long));
         }
         let kept: Vec<Expr> = columns.iter().map(|column| named(column.name.as_str())).collect();
-        let _ = operator;
         Ok(table.with(frame.with_columns(expressions).select(kept), columns))
     }
 }
+
+/// Columns of the planner, gone when the operator is done.
+const EXPANDED: &str = "\0expanded";
+const INDEX: &str = "\0index";
 
 fn parameter(parameters: &[OperatorParameter], names: &[&str]) -> Option<String> {
     let parameter = parameters.iter().find(|parameter| names.contains(&parameter.name.text.as_str()))?;
@@ -106,52 +109,105 @@ fn parameter(parameters: &[OperatorParameter], names: &[&str]) -> Option<String>
     }
 }
 
-/// A list per row: one JSON array `[index, element, ...]` for each row to come.
-fn combined_rows(sources: &[String], limit: usize, as_pairs: bool) -> Expr {
-    let run = move |columns: &mut [Column]| -> PolarsResult<Column> {
+/// How rows become lists of items, the same number in every list of a row.
+struct Expansion {
+    names: Vec<String>,
+    /// Which lists hold texts; the others hold JSON.
+    texts: Vec<bool>,
+    with_index: bool,
+    as_pairs: bool,
+    limit: usize,
+}
+
+impl Expansion {
+    /// A struct of lists per row: the items of each source, and their numbers.
+    fn lists(self, sources: Vec<Typed>) -> Expr {
+        let list = |dtype| DataType::List(Box::new(dtype));
+        let mut fields: Vec<Field> =
+            self.names.iter().map(|name| Field::new(name.into(), list(DataType::String))).collect();
+        fields.extend(self.with_index.then(|| Field::new(INDEX.into(), list(DataType::Int64))));
+        let dtype = DataType::Struct(fields);
+        let sources: Vec<Expr> = sources.into_iter().map(|source| source.expression).collect();
+        let field = move |_: &Schema, fields: &[Field]| Ok(Field::new(fields[0].name().clone(), dtype.clone()));
+        sources[0].clone().map_many(move |columns| self.expand(columns), &sources[1..], field)
+    }
+
+    fn expand(&self, columns: &mut [Column]) -> PolarsResult<Column> {
         let series: Vec<Series> = columns.iter().map(|column| column.as_materialized_series().rechunk()).collect();
-        let texts = series.iter().map(|series| series.str()).collect::<PolarsResult<Vec<_>>>()?;
+        let sources = series.iter().map(|series| series.str()).collect::<PolarsResult<Vec<_>>>()?;
         let height = series.iter().map(|series| series.len()).max().unwrap_or(0);
-        let mut builder = ListStringChunkedBuilder::new(columns[0].name().clone(), height, height * 4);
+        let mut lists: Vec<ListStringChunkedBuilder> =
+            self.names.iter().map(|name| ListStringChunkedBuilder::new(name.into(), height, height * 4)).collect();
+        let mut numbers: Vec<Series> = Vec::new();
         for row in 0..height {
-            let elements: Vec<Vec<Json>> =
-                texts.iter().map(|text| elements(text.get(if text.len() == 1 { 0 } else { row }), as_pairs)).collect();
-            let count = elements.iter().map(Vec::len).max().unwrap_or(0).min(limit);
-            let lines: Vec<String> = (0..count)
-                .map(|at| {
-                    let parts = std::iter::once(Json::from(at))
-                        .chain(elements.iter().map(|list| list.get(at).cloned().unwrap_or(Json::Null)));
-                    Json::Array(parts.collect()).to_string()
-                })
-                .collect();
-            builder.append_values_iter(lines.iter().map(String::as_str));
+            let cells = sources.iter().map(|texts| texts.get(if texts.len() == 1 { 0 } else { row }));
+            let rows: Vec<Elements<'_>> = cells.map(|cell| elements(cell, self.as_pairs)).collect();
+            let count = rows.iter().map(Elements::len).max().unwrap_or(0).min(self.limit);
+            for ((list, elements), as_text) in lists.iter_mut().zip(&rows).zip(&self.texts) {
+                elements.append(count, *as_text, list);
+            }
+            if self.with_index {
+                numbers.push(Series::new(PlSmallStr::EMPTY, (0..count as i64).collect::<Vec<_>>()));
+            }
         }
-        Ok(builder.finish().into_column())
-    };
-    let field = |_: &Schema, fields: &[Field]| {
-        Ok(Field::new(fields[0].name().clone(), DataType::List(Box::new(DataType::String))))
-    };
-    let others: Vec<Expr> = sources[1..].iter().map(|name| named(name.as_str())).collect();
-    named(sources[0].as_str()).map_many(run, &others, field)
+        let mut fields: Vec<Series> = lists.iter_mut().map(|list| list.finish().into_series()).collect();
+        if self.with_index {
+            let numbers: ListChunked = numbers.into_iter().collect();
+            fields.push(numbers.into_series().with_name(INDEX.into()).cast(&DataType::List(Box::new(DataType::Int64)))?);
+        }
+        Ok(StructChunked::from_series(columns[0].name().clone(), height, fields.iter())?.into_column())
+    }
+}
+
+/// What one cell expands to.
+enum Elements<'t> {
+    /// The items of an array, as they stand in the text
+    Slices(Vec<&'t str>),
+    Made(Vec<Json>),
+}
+
+impl Elements<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Elements::Slices(items) => items.len(),
+            Elements::Made(items) => items.len(),
+        }
+    }
+
+    /// Adds `count` items, nulls where there are fewer.
+    fn append(&self, count: usize, as_text: bool, list: &mut ListStringChunkedBuilder) {
+        let item = |at: usize| -> Option<Cow<'_, str>> {
+            let json: Cow<'_, str> = match self {
+                Elements::Slices(items) => Cow::Borrowed(items.get(at)?),
+                Elements::Made(items) => Cow::Owned(items.get(at)?.to_string()),
+            };
+            match (as_text, json) {
+                (_, json) if json == "null" => None,
+                (false, json) => Some(json),
+                (true, Cow::Borrowed(json)) => Some(conversion::json_as_text(json)),
+                (true, Cow::Owned(json)) => Some(Cow::Owned(conversion::json_as_text(&json).into_owned())),
+            }
+        };
+        let items: Vec<Option<Cow<'_, str>>> = (0..count).map(item).collect();
+        list.append_trusted_len_iter(items.iter().map(|item| item.as_deref()));
+    }
 }
 
 /// What one cell expands to: null to one null, an array to its items, a bag to its entries.
-fn elements(text: Option<&str>, as_pairs: bool) -> Vec<Json> {
-    match text.map(dynamic::parse) {
-        None => vec![Json::Null],
-        Some(Json::Array(items)) => items,
-        Some(Json::Object(bag)) => bag
-            .into_iter()
-            .map(|(key, value)| {
-                if as_pairs {
-                    Json::Array(vec![Json::String(key), value])
-                } else {
-                    Json::Object([(key, value)].into_iter().collect())
-                }
-            })
-            .collect(),
-        Some(other) => vec![other],
+fn elements(text: Option<&str>, as_pairs: bool) -> Elements<'_> {
+    let Some(text) = text else { return Elements::Made(vec![Json::Null]) };
+    if let Some(items) = dynamic::array_items(text) {
+        return Elements::Slices(items);
     }
+    let entry = |(key, value)| match as_pairs {
+        true => Json::Array(vec![Json::String(key), value]),
+        false => Json::Object([(key, value)].into_iter().collect()),
+    };
+    Elements::Made(match dynamic::parse(text) {
+        Json::Array(items) => items,
+        Json::Object(bag) => bag.into_iter().map(entry).collect(),
+        other => vec![other],
+    })
 }
 
 /// `to typeof(long)` takes JSON numbers only: `"2"` is null.

@@ -35,6 +35,18 @@ pub(super) fn set(cells: &[Cell<'_>], kql_type: KqlType, cap: usize) -> Value {
     Json::Array(items).into()
 }
 
+/// A set whose elements came in no order.
+pub(super) fn sorted_set(cells: &[Cell<'_>], kql_type: KqlType, cap: usize) -> Value {
+    let mut cells: Vec<&Cell<'_>> = cells.iter().collect();
+    cells.sort_by(|a, b| match (a, b) {
+        (Cell::Long(a), Cell::Long(b)) => a.cmp(b),
+        (Cell::Str(a), Cell::Str(b)) => a.cmp(b),
+        (a, b) => a.real().unwrap_or(f64::NAN).total_cmp(&b.real().unwrap_or(f64::NAN)),
+    });
+    let cells: Vec<Cell<'_>> = cells.into_iter().map(Cell::borrowed).collect();
+    set(&cells, kql_type, cap)
+}
+
 /// The first value of a key wins.
 pub(super) fn merged_bags(cells: &[Cell<'_>]) -> Value {
     let mut bag = Map::new();

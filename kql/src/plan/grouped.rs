@@ -98,13 +98,13 @@ impl Binder<'_> {
 
     /// `mv-apply`: expands arrays, runs the subquery on the elements of each row, and puts the
     /// row's other columns beside what comes out.
-    pub(super) fn mv_apply(&self, table: Table, apply: &MvApply, operator: &Operator, scope: &Scope) -> Bound<Table> {
+    pub(super) fn mv_apply(&self, table: Table, apply: &MvApply, scope: &Scope) -> Bound<Table> {
         let left = table.canonical();
         let group = format!("{}{GROUP}", scope.group.as_deref().unwrap_or_default());
         let numbered = if self.checking { left.clone() } else { with_row_number(&left, &group) };
         let targets = expanded_names(&apply.items);
         let (expanded, parameters) = (numbered.clone(), &apply.parameters);
-        let expanded = self.mv_expand(expanded, parameters, &apply.items, apply.limit.as_ref(), operator, scope)?;
+        let expanded = self.mv_expand(expanded, parameters, &apply.items, apply.limit.as_ref(), scope)?;
         let expanded = Table { serialized: true, ..expanded };
         let result = self.piped_through(expanded, &apply.body, &scope.with_group(&group))?;
 

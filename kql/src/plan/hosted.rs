@@ -69,7 +69,7 @@ impl Binder<'_> {
         }
         let table = table.canonical();
         let wanted: Vec<_> = table.columns.iter().map(|column| named(&column.name)).collect();
-        let frame = self.rows_now(table.frame.clone().select(wanted), &name.span)?;
+        let frame = self.collected(table.frame.clone().select(wanted), &name.span)?;
         let (rows, mut declared) = crate::result::delivered_rows(frame, &table.columns)
             .map_err(|problem| no_table(name, &problem.to_string()))?;
         declared.extend(function.columns.iter().cloned());

@@ -75,7 +75,7 @@ impl Ranges {
     fn collect(binder: &Binder<'_>, table: &Table, range: Typed, span: &Span) -> Bound<Self> {
         const RANGE: &str = "\0range";
         let frame = table.frame.clone().with_columns([range.expression.alias(RANGE)]);
-        let frame = binder.rows_now(frame, span)?;
+        let frame = binder.collected(frame, span)?;
         let texts = frame.column(RANGE).map_err(plan_error(span))?.as_materialized_series().rechunk();
         let texts = texts.str().map_err(plan_error(span))?.clone();
         let mut entries: Vec<(u32, u32, usize)> = texts
@@ -115,7 +115,7 @@ fn looked_up(
 ) -> Bound<Table> {
     const ADDRESS: &str = "\0address";
     let frame = table.frame.clone().with_columns([address.expression.alias(ADDRESS)]);
-    let frame = binder.rows_now(frame, span)?;
+    let frame = binder.collected(frame, span)?;
     let texts = frame.column(ADDRESS).map_err(plan_error(span))?.as_materialized_series().rechunk();
     let texts = texts.str().map_err(plan_error(span))?;
     let hits: Vec<Option<usize>> = texts.iter().map(|text| ranges.row_of(text.unwrap_or_default())).collect();

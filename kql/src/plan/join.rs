@@ -50,7 +50,7 @@ impl Binder<'_> {
         let right = self.table(&join.right, &scope.without_rows())?.canonical();
         let left = left.canonical();
         let keys = self.keys_of(join, &left, &right, operator)?;
-        Ok(joined(left, right, &keys, kind, false))
+        Ok(joined(left, right, &keys, kind, false, self.streams.get()))
     }
 
     pub(super) fn lookup(&self, left: Table, join: &Join, operator: &Operator, scope: &Scope) -> Bound<Table> {
@@ -65,7 +65,7 @@ impl Binder<'_> {
         let right = self.table(&join.right, &scope.without_rows())?.canonical();
         let left = left.canonical();
         let keys = self.keys_of(join, &left, &right, operator)?;
-        Ok(joined(left, right, &keys, kind, true))
+        Ok(joined(left, right, &keys, kind, true, self.streams.get()))
     }
 
     fn keys_of(&self, join: &Join, left: &Table, right: &Table, operator: &Operator) -> Bound<Vec<Keys>> {
@@ -185,7 +185,7 @@ pub(super) fn is_inner_unique(join: &Join) -> bool {
     kind_of(&join.parameters, Kind::InnerUnique).is_ok_and(|kind| kind == Kind::InnerUnique)
 }
 
-fn joined(left: Table, right: Table, keys: &[Keys], kind: Kind, drop_right_keys: bool) -> Table {
+fn joined(left: Table, right: Table, keys: &[Keys], kind: Kind, drop_right_keys: bool, streams: bool) -> Table {
     let weight = left.weight + right.weight + 1;
     let (how, swapped) = match kind {
         Kind::InnerUnique | Kind::Inner => (JoinType::Inner, false),
@@ -201,7 +201,10 @@ fn joined(left: Table, right: Table, keys: &[Keys], kind: Kind, drop_right_keys:
     let left_frame = match kind {
         Kind::InnerUnique => {
             let subset = by_name(keys.iter().map(|key| key.left.as_str()), true, false);
-            left.frame.clone().unique_stable(Some(subset), UniqueKeepStrategy::First)
+            match streams {
+                true => left.frame.clone().unique(Some(subset), UniqueKeepStrategy::Any),
+                false => left.frame.clone().unique_stable(Some(subset), UniqueKeepStrategy::First),
+            }
         }
         _ => left.frame.clone(),
     };
@@ -221,7 +224,8 @@ fn joined(left: Table, right: Table, keys: &[Keys], kind: Kind, drop_right_keys:
     let mut arguments = JoinArgs::new(how);
     arguments.nulls_equal = true;
     arguments.coalesce = if one_sided { JoinCoalesce::JoinSpecific } else { JoinCoalesce::KeepColumns };
-    arguments.maintain_order = if swapped { MaintainOrderJoin::None } else { MaintainOrderJoin::Left };
+    let keeps_order = !swapped && (left.serialized || !streams);
+    arguments.maintain_order = if keeps_order { MaintainOrderJoin::Left } else { MaintainOrderJoin::None };
     let frame = if swapped {
         right_frame.join(left_frame, right_keys, left_keys, arguments)
     } else {

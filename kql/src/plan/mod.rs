@@ -27,7 +27,6 @@ mod series;
 mod sources;
 mod special;
 mod stored;
-mod subquery;
 mod summarize;
 mod texts;
 mod top;
@@ -50,6 +49,7 @@ use crate::{
     Catalog,
     ast::{Expr as Ast, ExprKind, KqlType, Literal, Query, Statement},
     diagnostics::{Diagnostic, Span, codes},
+    functions,
     limits::Watch,
     result::Render,
     rows,
@@ -206,12 +206,24 @@ impl Typed {
         Typed::computed(rows::map_rows(inputs.collect(), kql_type, function), kql_type)
     }
 
+    /// Tests a text, now if it is constant.
+    pub(crate) fn tested(&self, test: functions::text_match::TextTest) -> Typed {
+        match (&self.constant, &self.scanned) {
+            (Some(text), _) => Typed::constant(test(text.text()).into(), KqlType::Bool),
+            // The column as scanned will do: its nulls read as "".
+            (None, Some((column, DataType::String))) => {
+                Typed::computed(rows::test_texts(named(column), test), KqlType::Bool)
+            }
+            (None, _) => Typed::computed(rows::test_texts(self.expression.clone(), test), KqlType::Bool),
+        }
+    }
+
     /// Converts between types as `tostring`, `tolong`, ... do.
     pub(crate) fn converted(self, to: KqlType) -> Typed {
         if self.kql_type == to {
             return self;
         }
-        let function = crate::functions::conversion::converter(self.kql_type, to);
+        let function = functions::conversion::converter(self.kql_type, to);
         Typed::apply(vec![self], to, function)
     }
 }
@@ -233,6 +245,8 @@ pub(crate) struct Binder<'a> {
     /// Values of the host that go before those of the catalog.
     parameters: &'a [(String, Literal)],
     watch: Arc<Watch>,
+    /// The query reads files or a large frame: it runs in batches, whose order nothing depends on.
+    pub(crate) streams: Counter<bool>,
     /// Legs of `union isfuzzy=true` that are being bound.
     fuzzy: Counter<usize>,
     render: RefCell<Option<Render>>,
@@ -251,6 +265,7 @@ impl<'a> Binder<'a> {
             checking: false,
             parameters: &[],
             watch: Watch::idle(),
+            streams: Counter::new(false),
             fuzzy: Counter::new(0),
             render: RefCell::default(),
             work: Counter::new(0),
@@ -490,6 +505,11 @@ impl<'a> Binder<'a> {
         Ok(table)
     }
 
+    /// Runs a plan whose rows the rest of the plan needs. They count as held memory, and cancelling stops it.
+    pub(crate) fn collected(&self, frame: LazyFrame, span: &Span) -> Bound<DataFrame> {
+        rows::collect(self.watch.over_subquery(frame), self.streams.get()).map_err(plan_error(span))
+    }
+
     /// Counts work, so that a query that doubles per line is refused instead of hanging.
     pub(crate) fn spend(&self, amount: usize, span: &Span) -> Bound<()> {
         // The run ends with the reason that the watch keeps, whatever this says.
@@ -532,7 +552,7 @@ impl<'a> Binder<'a> {
             Ok(condition) if condition.constant.is_none() => {
                 let columns = table.columns.clone();
                 let (name, serialized) = (table.name.clone(), table.serialized);
-                let filtered = table.with(table.frame.clone().filter(condition.expression), columns);
+                let filtered = table.with(table.frame.clone().filter(operators::kept_rows(condition.expression)), columns);
                 Table { name, serialized, ..filtered }
             }
             _ => table,

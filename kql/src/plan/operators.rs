@@ -55,13 +55,13 @@ impl Binder<'_> {
             OperatorKind::GetSchema => schema_of(&table, operator),
             OperatorKind::Invoke(call) => self.invoke(table, call, scope),
             OperatorKind::MvExpand { parameters, items, limit } => {
-                self.mv_expand(table, parameters, items, limit.as_ref(), operator, scope)
+                self.mv_expand(table, parameters, items, limit.as_ref(), scope)
             }
             OperatorKind::Parse { parameters, value, pattern, only_matches } => {
                 self.parse(table, parameters, value, pattern, *only_matches, operator, scope)
             }
             OperatorKind::As(_) | OperatorKind::Consume => Ok(table),
-            OperatorKind::MvApply(apply) => self.mv_apply(table, apply, operator, scope),
+            OperatorKind::MvApply(apply) => self.mv_apply(table, apply, scope),
             OperatorKind::MakeSeries(series) => self.make_series(table, series, operator, scope),
             OperatorKind::Search(search) => self.search(Some(table), search, &operator.span, scope),
             OperatorKind::Evaluate { name, arguments, schema, .. } => {
@@ -103,7 +103,7 @@ impl Binder<'_> {
         };
         let mut frame = table.frame.clone();
         for part in parts {
-            frame = frame.filter(self.condition(part, &scope)?.expression);
+            frame = frame.filter(kept_rows(self.condition(part, &scope)?.expression));
         }
         let columns = table.columns.clone();
         Ok(Table { name: table.name.clone(), ..table.with(frame, columns) })
@@ -276,6 +276,22 @@ impl Binder<'_> {
                 "`invoke` needs a tabular function, this gives a scalar",
             )),
         }
+    }
+}
+
+/// A filter drops null like false, so that `==` may be the plain one, which reaches the statistics of files.
+pub(super) fn kept_rows(condition: Expr) -> Expr {
+    use polars::prelude::Operator as Op;
+    let is_constant = |side: &Expr| matches!(side, Expr::Literal(LiteralValue::Scalar(value)) if !value.is_null());
+    match condition {
+        Expr::BinaryExpr { left, op: Op::EqValidity, right } if is_constant(&left) || is_constant(&right) => {
+            Expr::BinaryExpr { left, op: Op::Eq, right }
+        }
+        Expr::BinaryExpr { left, op: op @ (Op::And | Op::LogicalAnd), right } => {
+            let [left, right] = [left, right].map(|side| std::sync::Arc::new(kept_rows((*side).clone())));
+            Expr::BinaryExpr { left, op, right }
+        }
+        other => other,
     }
 }
 

@@ -86,7 +86,7 @@ impl Binder<'_> {
         let summarize = Operator { kind: OperatorKind::Summarize { aggregates, by }, span: span.clone() };
         let grouped = self.operator(table, &summarize, scope)?.canonical();
         let value_type = grouped.columns.last().map_or(KqlType::Dynamic, |column| column.kql_type);
-        let frame = self.rows_now(grouped.frame.clone(), span)?;
+        let frame = self.collected(grouped.frame.clone(), span)?;
         let counts = aggregate.is_none_or(|argument| counts(&argument.value));
         let pivoted =
             spread(&frame, &key_columns, (pivot.as_str(), pivot_type), value_type, counts).map_err(plan_error(span))?;

@@ -8,7 +8,7 @@ use super::{Binder, Bound, Either, Typed, lets::Scope, not_executed};
 use crate::{
     ast::{BinaryOp, Expr as Ast, ExprKind, KqlType, ListOp, TextOp},
     diagnostics::{Diagnostic, Span, codes},
-    functions::{self, dynamic::Step},
+    functions::{self, dynamic::Step, text_match},
     value::{self, Cell, Value},
 };
 
@@ -120,25 +120,28 @@ impl Binder<'_> {
         }
         let text = self.text_operand(left, &op.symbol(), scope)?;
         let needle = self.text_operand(right, &op.symbol(), scope)?;
-        let constant = needle.constant.as_ref().map(|needle| needle.text().to_string());
-        let function = functions::string::text_predicate(op, constant.as_deref());
-        Ok(Typed::apply(vec![text, needle], KqlType::Bool, function))
+        Ok(match &needle.constant {
+            Some(constant) => text.tested(text_match::test(op, constant.text())),
+            None => Typed::apply(vec![text, needle], KqlType::Bool, functions::string::text_predicate(op)),
+        })
     }
 
     /// `* has "x"`: true if any string column matches.
     fn any_column(&self, op: TextOp, right: &Ast, span: &Span, scope: &Scope) -> Bound<Typed> {
         let needle = self.text_operand(right, &op.symbol(), scope)?;
-        let constant = needle.constant.as_ref().map(|needle| needle.text().to_string());
-        let function = functions::string::text_predicate(op, constant.as_deref());
+        let test = needle.constant.as_ref().map(|needle| text_match::test(op, needle.text()));
         let texts =
             scope.columns().iter().filter(|column| matches!(column.kql_type, KqlType::String | KqlType::Dynamic));
         let hits: Vec<Typed> = texts
             .map(|column| {
-                Typed::apply(
-                    vec![Typed::column(column).converted(KqlType::String), needle.clone()],
-                    KqlType::Bool,
-                    function.clone(),
-                )
+                let text = Typed::column(column).converted(KqlType::String);
+                match &test {
+                    Some(test) => text.tested(test.clone()),
+                    None => {
+                        let function = functions::string::text_predicate(op);
+                        Typed::apply(vec![text, needle.clone()], KqlType::Bool, function)
+                    }
+                }
             })
             .collect();
         if hits.is_empty() {
@@ -177,7 +180,7 @@ impl Binder<'_> {
         }
         let regex = functions::string::compile(constant.text())
             .map_err(|problem| Diagnostic::new(codes::VALUE, right.span.clone(), problem))?;
-        Ok(Typed::apply(vec![text], KqlType::Bool, Arc::new(move |cells| regex.is_match(cells[0].text()).into())))
+        Ok(text.tested(Arc::new(move |text| regex.is_match(text))))
     }
 
     // ---- lists -------------------------------------------------------------------------------
@@ -269,22 +272,13 @@ impl Binder<'_> {
             value.kql_type
         };
         let folds = !case_sensitive && target == KqlType::String;
-        let key = move |cell: &Cell<'_>| key_of(cell, folds);
-        let has_null = constants.iter().any(|(value, _)| value.is_null()) && target != KqlType::String;
-        let known: std::collections::HashSet<String> = constants
+        let known: Vec<Value> = constants
             .into_iter()
             .map(|(value, kql_type)| Typed::constant(value, kql_type).converted(target))
-            .filter_map(|item| item.constant.filter(|value| !value.is_null()))
-            .map(|value| key(&value))
+            .filter_map(|item| item.constant)
             .collect();
         let value = value.converted(target);
-        let mut hits = vec![Typed::apply(
-            vec![value.clone()],
-            KqlType::Bool,
-            Arc::new(
-                move |cells| if cells[0].is_null() { has_null.into() } else { known.contains(&key(&cells[0])).into() },
-            ),
-        )];
+        let mut hits = vec![known_member(&value, known, folds)];
         for item in computed {
             // Arrays in columns: look inside, row by row.
             if item.kql_type == KqlType::Dynamic {
@@ -310,25 +304,25 @@ impl Binder<'_> {
         };
         let computed: Vec<Typed> = computed.into_iter().map(as_text).collect();
         // A null term is the empty term, and every text has that.
-        let needles: Vec<String> = constants
+        let terms: Vec<String> = constants
             .into_iter()
-            .map(|(value, kql_type)| functions::conversion::text_of(&value, kql_type).to_lowercase())
+            .map(|(value, kql_type)| functions::conversion::text_of(&value, kql_type).into_owned())
             .collect();
+        let known = text.tested(if all { text_match::has_all(&terms) } else { text_match::has_any(&terms) });
+        if computed.is_empty() {
+            return Ok(known);
+        }
         let mut inputs = vec![text];
         let kinds: Vec<KqlType> = computed.iter().map(|item| item.kql_type).collect();
         inputs.extend(computed);
         let function = move |cells: &[Cell<'_>]| -> Value {
             let text = functions::string::lowered(cells[0].text());
-            let has = |needle: &str| functions::string::has_lowered(&text, needle);
-            let more = cells[1..].iter().zip(&kinds).flat_map(|(cell, kind)| terms(cell, *kind));
-            if all {
-                needles.iter().all(|n| has(n)) && more.into_iter().all(|n| has(&n))
-            } else {
-                needles.iter().any(|n| has(n)) || more.into_iter().any(|n| has(&n))
-            }
-            .into()
+            let mut more = cells[1..].iter().zip(&kinds).flat_map(|(cell, kind)| lowered_terms(cell, *kind));
+            let has = |needle: String| functions::string::has_lowered(&text, &needle);
+            if all { more.all(has) } else { more.any(has) }.into()
         };
-        Ok(Typed::apply(inputs, KqlType::Bool, Arc::new(function)))
+        let looked_up = Typed::apply(inputs, KqlType::Bool, Arc::new(function));
+        Ok(if all { conjunction(vec![known, looked_up]) } else { disjunction(vec![known, looked_up]) })
     }
 
     // ---- paths -------------------------------------------------------------------------------
@@ -412,7 +406,7 @@ enum Item {
 }
 
 /// The lower-cased terms of a needle cell; arrays give several.
-fn terms(cell: &Cell<'_>, kql_type: KqlType) -> Vec<String> {
+fn lowered_terms(cell: &Cell<'_>, kql_type: KqlType) -> Vec<String> {
     let lowered = |text: &str| text.to_lowercase();
     if kql_type != KqlType::Dynamic {
         return vec![lowered(cell.text())];
@@ -426,16 +420,37 @@ fn terms(cell: &Cell<'_>, kql_type: KqlType) -> Vec<String> {
     }
 }
 
-/// Text under which equal cells are equal.
-fn key_of(cell: &Cell<'_>, folds: bool) -> String {
-    match cell {
-        Cell::Str(text) if folds => text.to_lowercase(),
-        Cell::Str(text) => text.to_string(),
-        Cell::Long(value) => value.to_string(),
-        Cell::Real(value) => format!("{value}"),
-        Cell::Bool(value) => value.to_string(),
-        Cell::Null => String::new(),
+/// Whether a value is among constants of its type. Null is found only where null is listed; strings
+/// have none.
+fn known_member(value: &Typed, mut known: Vec<Value>, folds: bool) -> Typed {
+    let kql_type = value.kql_type;
+    let has_null = kql_type != KqlType::String && known.iter().any(Cell::is_null);
+    known.retain(|item| !item.is_null());
+    if kql_type == KqlType::String {
+        return value.tested(among(known, folds));
     }
+    if value.constant.is_some() || matches!(kql_type, KqlType::Decimal | KqlType::Real) {
+        let equal = move |cells: &[Cell<'_>]| -> Value {
+            let same = |item: &Value| super::compare::compare_cells(BinaryOp::Equal, &cells[0], item) == true.into();
+            if cells[0].is_null() { has_null.into() } else { known.iter().any(same).into() }
+        };
+        return Typed::apply(vec![value.clone()], KqlType::Bool, Arc::new(equal));
+    }
+    let items = crate::rows::build("".into(), kql_type, known.into_iter());
+    let found = value.expression.clone().is_in(lit(items).implode(true), false);
+    Typed::computed(found.fill_null(lit(has_null)), KqlType::Bool)
+}
+
+/// Whether a text is one of `items`.
+fn among(items: Vec<Value>, folds: bool) -> text_match::TextTest {
+    let text = |item: Value| if folds { item.text().to_lowercase() } else { item.text().to_string() };
+    let items: std::collections::HashSet<String> = items.into_iter().map(text).collect();
+    let longest = items.iter().map(String::len).max().unwrap_or(0);
+    if !folds {
+        return Arc::new(move |text| text.len() <= longest && items.contains(text));
+    }
+    // Letters may change their length with their case, but not in ASCII: most rows are too long to match.
+    Arc::new(move |text| (text.len() <= longest || !text.is_ascii()) && items.contains(&*functions::string::lowered(text)))
 }
 
 /// Whether a value of one type may stand where another is wanted.

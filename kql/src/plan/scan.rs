@@ -76,7 +76,7 @@ impl Binder<'_> {
                 .with_hint("put `sort by ...` in front of it"));
         }
         let (layout, steps) = self.scan_steps(&table, scan, scope)?;
-        let frame = self.rows_now(table.frame.clone(), span)?;
+        let frame = self.collected(table.frame.clone(), span)?;
         let found = run(&frame, &layout, &steps, scope.group.as_deref()).map_err(plan_error(span))?;
         Ok(Table { serialized: true, ..table.with(found.lazy(), layout.columns) })
     }

@@ -9,9 +9,11 @@ use super::{
 use crate::{
     ast::{Expr as Ast, ExprKind, Find, KqlType, Name, Search, TextMatch, TextOp, Union},
     diagnostics::{Diagnostic, Span, codes},
-    functions::{conversion, string},
+    functions::{
+        conversion, string,
+        text_match::{self, TextTest},
+    },
     rows::named,
-    value::{Cell, Value},
 };
 
 /// Column that tells which table a row of `search` came from.
@@ -72,14 +74,7 @@ impl Binder<'_> {
         let kql_type = self.scalar(value, &scope.without_rows())?.kql_type;
         let text = conversion::text_of(&constant, kql_type).to_string();
         let predicate = predicate_of(&text, scope.case_sensitive_terms);
-        let matching = |value: Typed| {
-            let predicate = predicate.clone();
-            Typed::apply(
-                vec![value.converted(KqlType::String)],
-                KqlType::Bool,
-                std::sync::Arc::new(move |cells| predicate(cells[0].text()).into()),
-            )
-        };
+        let matching = |value: Typed| value.converted(KqlType::String).tested(predicate.clone());
         match column {
             Some(name) => {
                 let column = Ast { kind: ExprKind::Name(name.text.clone()), span: name.span.clone() };
@@ -192,10 +187,8 @@ impl Binder<'_> {
     }
 }
 
-type TextPredicate = std::sync::Arc<dyn Fn(&str) -> bool + Send + Sync>;
-
 /// `"term"` is a whole term; stars at its ends make it a prefix, suffix or part of one.
-fn predicate_of(text: &str, case_sensitive: bool) -> TextPredicate {
+fn predicate_of(text: &str, case_sensitive: bool) -> TextTest {
     let (head, tail) = (text.starts_with('*'), text.len() > 1 && text.ends_with('*'));
     let inner = text.trim_matches('*').to_string();
     if inner.is_empty() {
@@ -217,9 +210,5 @@ fn predicate_of(text: &str, case_sensitive: bool) -> TextPredicate {
         (true, true) => TextMatch::Contains,
     };
     let op = TextOp { how, negated: false, case_sensitive };
-    let predicate = string::text_predicate(op, Some(&inner));
-    std::sync::Arc::new(move |cell| {
-        let hit: Value = predicate(&[Cell::Str(cell.into()), Cell::Str(inner.as_str().into())]);
-        hit.boolean() == Some(true)
-    })
+    text_match::test(op, &inner)
 }

@@ -177,7 +177,7 @@ impl Binder<'_> {
     fn extremes(&self, table: &Table, value: Typed, span: &Span) -> Bound<(Value, Value)> {
         let column = value.expression;
         let ends = [column.clone().min().alias("least"), column.max().alias("most")];
-        let frame = self.rows_now(table.frame.clone().select(ends), span)?;
+        let frame = self.collected(table.frame.clone().select(ends), span)?;
         let cell = |at: usize| -> Bound<Value> {
             let series = frame.columns()[at].as_materialized_series().rechunk();
             let reader = rows::Reader::new(&series).map_err(plan_error(span))?;

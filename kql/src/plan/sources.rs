@@ -70,6 +70,9 @@ impl Binder<'_> {
     /// A host frame: columns stay as they are until something needs their values.
     fn scanned(&self, mut frame: LazyFrame, table: Option<&str>, span: &Span) -> Bound<Table> {
         let schema = frame.collect_schema().map_err(plan_error(span))?;
+        if reads_much(&frame.logical_plan) {
+            self.streams.set(true);
+        }
         let columns = schema.iter().map(|(name, dtype)| {
             let declared = table.and_then(|table| self.catalog.column_type(table, name));
             let tag = declared.filter(|tag| matches!(tag, KqlType::Dynamic | KqlType::Guid));
@@ -224,6 +227,28 @@ fn range_cells(start: &Value, end: &Value, step: &Value) -> Option<Vec<Value>> {
         return None;
     }
     Some((0..count.max(0.0) as usize).map(|at| (start + step * at as f64).into()).collect())
+}
+
+/// Frames up to this many rows are run in memory, where rows keep their order.
+const SMALL: usize = 1_000_000;
+
+/// Whether a plan reads files or a large frame. What is unknown may be large.
+fn reads_much(plan: &DslPlan) -> bool {
+    match plan {
+        DslPlan::DataFrameScan { df, .. } => df.height() > SMALL,
+        DslPlan::Filter { input, .. }
+        | DslPlan::Select { input, .. }
+        | DslPlan::HStack { input, .. }
+        | DslPlan::Slice { input, .. }
+        | DslPlan::Sort { input, .. }
+        | DslPlan::GroupBy { input, .. }
+        | DslPlan::Distinct { input, .. }
+        | DslPlan::MapFunction { input, .. }
+        | DslPlan::Cache { input, .. } => reads_much(input),
+        DslPlan::Join { input_left, input_right, .. } => reads_much(input_left) || reads_much(input_right),
+        DslPlan::Union { inputs, .. } | DslPlan::HConcat { inputs, .. } => inputs.iter().any(reads_much),
+        _ => true,
+    }
 }
 
 /// The KQL type a polars column is read as.

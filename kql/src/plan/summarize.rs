@@ -21,6 +21,10 @@ use crate::{
 /// Gathers the aggregates of one `summarize`.
 pub(crate) struct Collector {
     pub(super) input: Scope,
+    /// There is a `by`.
+    pub(super) has_keys: bool,
+    /// The rows are read from files, in batches and in no order.
+    pub(super) streams: bool,
     /// Argument columns, computed before grouping
     arguments: RefCell<Vec<Expr>>,
     /// One expression per aggregate, over the argument columns
@@ -65,7 +69,13 @@ impl Binder<'_> {
         let keys = self.keys(by, &mut names, &input)?;
         let key_columns: Vec<ColumnInfo> =
             keys.iter().map(|(name, value)| ColumnInfo::new(name, value.kql_type)).collect();
-        let collector = Rc::new(Collector { input, arguments: RefCell::default(), aggregates: RefCell::default() });
+        let collector = Rc::new(Collector {
+            input,
+            has_keys: !keys.is_empty(),
+            streams: self.streams.get(),
+            arguments: RefCell::default(),
+            aggregates: RefCell::default(),
+        });
         let mut outer = scope.with_rows(&key_columns);
         outer.aggregates = Some(collector.clone());
 
