@@ -6,12 +6,13 @@
 //! WORKSPACE/watchlists/x.csv      _GetWatchlist('x')
 //! ```
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use huntbook_kql::catalogs::{Files, Layered, Watchlists};
 use huntbook_kql::{Catalog, Engine as KqlEngine, KqlType, Limits, Literal as KqlLiteral, QueryError, Stopped};
-use huntbook_workspace::{ColumnType, Workspace};
+use huntbook_workspace::{ColumnType, TableSchema, Workspace};
 use polars::prelude::{DataFrame, IntoLazy, LazyFrame};
 
 use crate::functions::Functions;
@@ -56,7 +57,7 @@ impl Engine {
         let mut catalog = Layered::new().with(Named::snapshot(self));
         let state = self.state();
         catalog = catalog.with(state.attached.files.clone());
-        catalog = catalog.with(Stored { base: self.settings.base.clone(), workspace: self.workspace.clone() });
+        catalog = catalog.with(Stored::new(self));
         let own = [self.workspace.folder().join("watchlists")];
         for folder in state.attached.watchlists.iter().chain(&own) {
             catalog = catalog.with(Watchlists::new(folder));
@@ -187,6 +188,15 @@ impl Catalog for Named {
 struct Stored {
     base: PathBuf,
     workspace: Workspace,
+    /// Read once per query
+    schemas: Mutex<HashMap<String, Option<TableSchema>>>,
+}
+
+impl Stored {
+    fn new(engine: &Engine) -> Stored {
+        let (base, workspace) = (engine.settings.base.clone(), engine.workspace.clone());
+        Stored { base, workspace, schemas: Mutex::default() }
+    }
 }
 
 impl Catalog for Stored {
@@ -218,7 +228,10 @@ impl Catalog for Stored {
     }
 
     fn column_type(&self, table: &str, column: &str) -> Option<KqlType> {
-        match self.workspace.schema(table).ok()??.column(column)?.column_type {
+        let mut schemas = self.schemas.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let read = || self.workspace.schema(table).ok().flatten();
+        let schema = schemas.entry(table.to_owned()).or_insert_with(read);
+        match schema.as_ref()?.column(column)?.column_type {
             ColumnType::Dynamic => Some(KqlType::Dynamic),
             ColumnType::Guid => Some(KqlType::Guid),
             _ => None,

@@ -7,11 +7,8 @@ use huntbook_engine::{Engine, KqlLiteral, Limits, Settings};
 use polars::prelude::*;
 
 fn engine(folder: &Path) -> Engine {
-    let settings = Settings {
-        workspace: folder.join("workspace"),
-        base: folder.to_owned(),
-        transfer: folder.join("transfer"),
-    };
+    let settings =
+        Settings { workspace: folder.join("workspace"), base: folder.to_owned(), transfer: folder.join("transfer") };
     Engine::new(settings).unwrap()
 }
 
@@ -32,7 +29,11 @@ fn functions_and_watchlists_lie_beside_the_tables() {
     let folder = tempfile::tempdir().unwrap();
     let engine = engine(folder.path());
     engine.workspace().append("Logins", df!("Account" => ["ann", "bob"]).unwrap()).unwrap();
-    write(folder.path(), "workspace/functions/Vips.kql", "Logins | where Account in ((_GetWatchlist('vip') | project User))");
+    write(
+        folder.path(),
+        "workspace/functions/Vips.kql",
+        "Logins | where Account in ((_GetWatchlist('vip') | project User))",
+    );
     write(folder.path(), "workspace/watchlists/vip.csv", "User\nbob\n");
     assert_eq!(cell(&engine, "Vips | project Account"), "bob");
     // A changed file is read again.
@@ -68,7 +69,10 @@ fn attached_files_and_parameters() {
     write(folder.path(), "events.csv", "Account,Code\nann,1\nbob,2\n");
     engine.attach_file("Events", Path::new("events.csv")).unwrap();
     engine.bind_parameter("low", KqlLiteral::from(1));
-    assert_eq!(cell(&engine, "declare query_parameters(low: long); Events | where Code > low | project Account"), "bob");
+    assert_eq!(
+        cell(&engine, "declare query_parameters(low: long); Events | where Code > low | project Account"),
+        "bob"
+    );
     assert!(engine.attach_file("Gone", Path::new("gone.csv")).is_err());
     engine.limit_queries(Limits { rows: Some(1), ..Limits::default() });
     let error = engine.kql("Events").err().unwrap();

@@ -239,7 +239,8 @@ mod tests {
         assert!(parsed(&["--jsonl"]).is_ok());
         assert!(parsed(&["--check", "--jsonl", "--schemas", "s.json"]).is_ok());
         assert!(parsed(&["print 1", "--check"]).is_ok());
-        for words in [&[][..], &["print 1", "-f", "q.kql"], &["print 1", "--jsonl"], &["--schemas", "s.json", "--jsonl"]]
+        for words in
+            [&[][..], &["print 1", "-f", "q.kql"], &["print 1", "--jsonl"], &["--schemas", "s.json", "--jsonl"]]
         {
             assert!(parsed(words).is_err(), "{words:?}");
         }

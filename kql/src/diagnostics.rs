@@ -147,8 +147,7 @@ impl Diagnostic {
         let marked = source[start..end].lines().next().unwrap_or("").chars().count();
         let carets = "^".repeat(marked.min(rest_of_line).max(1));
         // Tabs stay tabs so that the caret lines up in a terminal.
-        let indent: String =
-            line_text.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let indent: String = line_text.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         let (line_text, indent) = clip(line_text, &indent);
         let hint = self.hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default();
         format!(

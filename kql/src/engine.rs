@@ -179,6 +179,7 @@ impl Engine {
         if !diagnostics.is_empty() {
             return Err(QueryError::Diagnostics(diagnostics));
         }
+        let _planning = watch.planning();
         let binder = self.configured(Binder::new(self.catalog.as_ref(), self.now(), self.piped_input.clone()));
         let binder = binder.watched(watch.clone());
         let located = |diagnostic: Diagnostic| QueryError::Diagnostics(vec![diagnostic.located(query)]);

@@ -1,12 +1,13 @@
 //! What may stop a running query: a cancel token, and limits on time, rows and memory.
 //!
-//! A query is watched by plan nodes that see its batches pass: above each table, behind operators that multiply
-//! rows, and at its end. They are transparent to predicates, projections and slices. When one of them
+//! A query is watched by the row functions of its expressions, which also run inside scans, and by plan nodes that see
+//! its batches pass: above each table, behind operators that multiply rows, and at its end. The nodes are transparent to predicates, projections and slices. When one of these
 //! fails, polars stops the pipeline it stands in, so a cancelled query ends within a batch or so. A step that
 //! polars does in one piece (a sort, the end of a group-by, any step over a frame small enough to run in memory) is
 //! not interrupted; what comes after it is.
 
 use std::{
+    cell::RefCell,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -86,6 +87,25 @@ fn bytes(count: u64) -> String {
     format!("{} {}", (amount * 10.0).round() / 10.0, UNITS[unit])
 }
 
+thread_local! {
+    /// The run that is being planned on this thread: its row functions keep it.
+    static PLANNED: RefCell<Option<Arc<Watch>>> = const { RefCell::new(None) };
+}
+
+/// The watch of the run that is being planned on this thread, for the functions in its plan.
+pub(crate) fn planned() -> Option<Arc<Watch>> {
+    PLANNED.with_borrow(Clone::clone)
+}
+
+/// Until it is dropped, [`planned`] gives its watch.
+pub(crate) struct Planning(Option<Arc<Watch>>);
+
+impl Drop for Planning {
+    fn drop(&mut self) {
+        PLANNED.set(self.0.take());
+    }
+}
+
 /// Watches one run of one query.
 pub(crate) struct Watch {
     /// Only a query that runs is watched; a plan that is checked or explained stays bare.
@@ -121,6 +141,16 @@ impl Watch {
             held: AtomicU64::new(0),
             stopped: OnceLock::new(),
         }
+    }
+
+    /// Planning begins on this thread.
+    pub(crate) fn planning(self: &Arc<Self>) -> Planning {
+        Planning(PLANNED.replace(self.active.then(|| self.clone())))
+    }
+
+    /// As [`Watch::check`], for functions inside a plan.
+    pub(crate) fn check_batch(&self) -> PolarsResult<()> {
+        self.check().map_err(|stopped| PolarsError::ComputeError(stopped.to_string().into()))
     }
 
     /// Time since the run began.
@@ -217,8 +247,9 @@ impl Watch {
             Ok(()) => Ok(batch),
             Err(stopped) => Err(PolarsError::ComputeError(stopped.to_string().into())),
         };
-        let transparent =
-            AllowedOptimizations::PREDICATE_PUSHDOWN | AllowedOptimizations::PROJECTION_PUSHDOWN | AllowedOptimizations::STREAMING;
+        let transparent = AllowedOptimizations::PREDICATE_PUSHDOWN
+            | AllowedOptimizations::PROJECTION_PUSHDOWN
+            | AllowedOptimizations::STREAMING;
         frame.map(look, transparent, None, Some(name))
     }
 }

@@ -34,16 +34,13 @@ pub struct Render {
 pub(crate) fn collect(table: Table, streams: bool) -> Result<(DataFrame, Vec<Column>), QueryError> {
     let table = table.canonical();
     let wanted: Vec<Expr> = table.columns.iter().map(|column| named(column.name.as_str())).collect();
-    let frame = rows::collect(table.frame.select(wanted), streams)
-        .map_err(|error| QueryError::Execution(error.to_string()))?;
+    let frame =
+        rows::collect(table.frame.select(wanted), streams).map_err(|error| QueryError::Execution(error.to_string()))?;
     delivered_rows(frame, &table.columns)
 }
 
 /// Rows in physical form as the caller gets them.
-pub(crate) fn delivered_rows(
-    frame: DataFrame,
-    infos: &[ColumnInfo],
-) -> Result<(DataFrame, Vec<Column>), QueryError> {
+pub(crate) fn delivered_rows(frame: DataFrame, infos: &[ColumnInfo]) -> Result<(DataFrame, Vec<Column>), QueryError> {
     let schema = infos.iter().map(|column| Column { name: column.name.clone(), kql_type: column.kql_type }).collect();
     let height = frame.height();
     let columns = frame

@@ -11,8 +11,12 @@ use polars::prelude::*;
 use crate::{
     ast::KqlType,
     functions::text_match::TextTest,
+    limits::{self, Watch},
     value::{Cell, Value, null_of},
 };
+
+/// Rows between two looks at whether the query was stopped.
+const BETWEEN_CHECKS: usize = 8192;
 
 /// Cells of one row to one cell.
 pub(crate) type RowFunction = Arc<dyn Fn(&[Cell<'_>]) -> Value + Send + Sync>;
@@ -78,7 +82,8 @@ pub(crate) fn map_rows(inputs: Vec<Input>, output: KqlType, function: RowFunctio
         let cells: Vec<Cell<'_>> = template.iter().flatten().map(Cell::borrowed).collect();
         return literal(&function(&cells), output);
     };
-    let run = move |columns: &mut [Column]| run(columns, &template, output, &function);
+    let watch = limits::planned();
+    let run = move |columns: &mut [Column]| run(columns, &template, output, &function, watch.as_deref());
     let field = move |_: &Schema, fields: &[Field]| Ok(Field::new(fields[0].name().clone(), physical(output)));
     first.clone().map_many(run, others, field)
 }
@@ -88,6 +93,7 @@ fn run(
     template: &[Option<Value>],
     output: KqlType,
     function: &RowFunction,
+    watch: Option<&Watch>,
 ) -> PolarsResult<Column> {
     let series: Vec<Series> = columns.iter().map(|column| column.as_materialized_series().rechunk()).collect();
     let readers = series.iter().map(Reader::new).collect::<PolarsResult<Vec<_>>>()?;
@@ -97,7 +103,14 @@ fn run(
         series.iter().map(|series| series.len()).max().unwrap_or(0)
     };
     let mut cells: Vec<Cell<'_>> = Vec::with_capacity(template.len());
+    let mut stopped = Ok(());
     let rows = (0..height).map(|row| {
+        if row.is_multiple_of(BETWEEN_CHECKS) && stopped.is_ok() {
+            stopped = watch.map_or(Ok(()), Watch::check_batch);
+        }
+        if stopped.is_err() {
+            return Cell::Null;
+        }
         cells.clear();
         let mut next = readers.iter();
         for slot in template {
@@ -109,12 +122,15 @@ fn run(
         function(&cells)
     });
     let name = columns[0].name().clone();
-    Ok(build(name, output, rows).into_column())
+    let built = build(name, output, rows);
+    stopped.map(|()| built.into_column())
 }
 
 /// A test of every text of a column. A null reads as the empty text; the answer is never null.
 pub(crate) fn test_texts(text: Expr, test: TextTest) -> Expr {
+    let watch = limits::planned();
     let run = move |column: Column| -> PolarsResult<Column> {
+        watch.as_ref().map_or(Ok(()), |watch| watch.check_batch())?;
         let texts = column.str()?;
         let empty = test("");
         let hits: BooleanChunked = texts.iter().map(|text| text.map_or(empty, |text| test(text))).collect();
@@ -191,7 +207,9 @@ pub(crate) fn map_lists(
     output: KqlType,
     function: impl Fn(&[Vec<Cell<'_>>]) -> Value + Send + Sync + 'static,
 ) -> Expr {
+    let watch = limits::planned();
     let run = move |columns: &mut [Column]| -> PolarsResult<Column> {
+        watch.as_ref().map_or(Ok(()), |watch| watch.check_batch())?;
         let series: Vec<&Series> = columns.iter().map(|column| column.as_materialized_series()).collect();
         let lists = series.iter().map(|series| series.list()).collect::<PolarsResult<Vec<_>>>()?;
         let height = lists.iter().map(|list| list.len()).max().unwrap_or(0);

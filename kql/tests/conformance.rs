@@ -158,7 +158,8 @@ fn run_case(engine: &Engine, block: &Block<'_>) -> Result<(), String> {
         rows.sort_by_key(key);
         wanted_rows.sort_by_key(key);
     }
-    let same = rows.len() == wanted_rows.len() && rows.iter().zip(&wanted_rows).all(|(row, wanted)| same_row(row, wanted));
+    let same =
+        rows.len() == wanted_rows.len() && rows.iter().zip(&wanted_rows).all(|(row, wanted)| same_row(row, wanted));
     let listed = |rows: &[Vec<Value>]| rows.iter().map(|row| format!("  {}\n", json!(row))).collect::<String>();
     if same { Ok(()) } else { Err(format!("expected\n{}found\n{}", listed(&wanted_rows), listed(&rows))) }
 }
@@ -194,5 +195,9 @@ fn wrong(
     let found = format!("{} {}:{}", error["code"].as_str().unwrap_or_default(), error["line"], error["column"]);
     let text = error["message"].as_str().unwrap_or_default();
     let tells = message.iter().all(|part| text.contains(part.trim()));
-    if found == wanted && tells { Ok(()) } else { Err(format!("expected {wanted}: {message:?}\n   found {found}: {text}")) }
+    if found == wanted && tells {
+        Ok(())
+    } else {
+        Err(format!("expected {wanted}: {message:?}\n   found {found}: {text}"))
+    }
 }

@@ -115,12 +115,13 @@ fn cancelling_stops_the_work() {
 
 #[test]
 fn a_query_out_of_time_is_stopped() {
-    let limit = Duration::from_millis(1);
-    let (frames, read) = counted(move || std::thread::sleep(10 * limit));
+    let limit = Duration::from_millis(200);
+    let (frames, read) = counted(move || std::thread::sleep(2 * limit));
     let error = stopped(Engine::new(frames).with_time_limit(limit).run("Many | summarize s = sum(n) by k = n % 7"));
     assert_eq!(error, Stopped::Time(limit));
     assert!(error.to_string().contains("time limit"), "{error}");
-    assert!(read.load(Ordering::SeqCst) < 2_000_000, "it went on");
+    let read = read.load(Ordering::SeqCst);
+    assert!(read > 0 && read < 2_000_000, "{read} rows were read");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Catalogs on top of each other.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use polars::prelude::{DataFrame, LazyFrame};
 
@@ -16,6 +19,8 @@ use crate::{Catalog, Column, Diagnostic, KqlType, Literal, StoredFunction, Table
 #[derive(Default, Clone)]
 pub struct Layered {
     layers: Vec<Arc<dyn Catalog>>,
+    /// The layer that gave each table last: its columns' types are asked for one by one.
+    owners: Arc<Mutex<HashMap<String, usize>>>,
 }
 
 impl Layered {
@@ -37,9 +42,8 @@ impl Layered {
         self
     }
 
-    /// The layer that has a table.
-    fn owner(&self, table: &str) -> Option<&Arc<dyn Catalog>> {
-        self.layers.iter().find(|layer| layer.schema(table).is_some() || !matches!(layer.table(table), Ok(None)))
+    fn owners(&self) -> std::sync::MutexGuard<'_, HashMap<String, usize>> {
+        self.owners.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn runner(&self, function: &str) -> Result<&Arc<dyn Catalog>, String> {
@@ -60,7 +64,13 @@ impl Catalog for Layered {
     }
 
     fn table(&self, name: &str) -> Result<Option<LazyFrame>, String> {
-        self.layers.iter().find_map(|layer| layer.table(name).transpose()).transpose()
+        for (at, layer) in self.layers.iter().enumerate() {
+            if let Some(found) = layer.table(name).transpose() {
+                self.owners().insert(name.to_string(), at);
+                return found.map(Some);
+            }
+        }
+        Ok(None)
     }
 
     fn scalar(&self, name: &str) -> Option<Literal> {
@@ -68,7 +78,7 @@ impl Catalog for Layered {
     }
 
     fn schema(&self, table: &str) -> Option<Arc<[Column]>> {
-        self.owner(table)?.schema(table)
+        self.layers.iter().find_map(|layer| layer.schema(table))
     }
 
     fn function_names(&self) -> Vec<String> {
@@ -110,6 +120,7 @@ impl Catalog for Layered {
     }
 
     fn column_type(&self, table: &str, column: &str) -> Option<KqlType> {
-        self.owner(table)?.column_type(table, column)
+        let owner = self.owners().get(table).copied()?;
+        self.layers[owner].column_type(table, column)
     }
 }

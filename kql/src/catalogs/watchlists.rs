@@ -49,7 +49,8 @@ impl Watchlists {
         let path = self.folder.join(format!("{found}.csv"));
         let fail = |problem: String| format!("{}: {problem}", path.display());
         let frame = read(&path).map_err(|error| fail(error.to_string()))?;
-        let updated = std::fs::metadata(&path).and_then(|metadata| metadata.modified()).map_err(|e| fail(e.to_string()))?;
+        let updated =
+            std::fs::metadata(&path).and_then(|metadata| metadata.modified()).map_err(|e| fail(e.to_string()))?;
         let frame = with_sentinel_columns(frame, found, updated.into()).map_err(|error| fail(error.to_string()))?;
         let Some(keys) = keys else { return Ok(frame.lazy()) };
         let wanted: Vec<&str> = keys.as_array().into_iter().flatten().filter_map(|key| key.as_str()).collect();
@@ -80,7 +81,11 @@ fn read(path: &Path) -> PolarsResult<DataFrame> {
     LazyCsvReader::new(PlRefPath::try_from_path(path)?).with_infer_schema_length(Some(0)).finish()?.collect()
 }
 
-fn with_sentinel_columns(frame: DataFrame, alias: &str, updated: chrono::DateTime<chrono::Utc>) -> PolarsResult<DataFrame> {
+fn with_sentinel_columns(
+    frame: DataFrame,
+    alias: &str,
+    updated: chrono::DateTime<chrono::Utc>,
+) -> PolarsResult<DataFrame> {
     let height = frame.height();
     let key = match frame.column("SearchKey") {
         Ok(own) => own.clone(),

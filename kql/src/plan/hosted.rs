@@ -96,8 +96,9 @@ impl Binder<'_> {
             let Some(wanted) = wanted else {
                 let known: Vec<&str> = function.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
                 let message = format!("`{}` has no such parameter", name.text);
-                return Err(Diagnostic::new(codes::ARGUMENTS, argument.value.span.clone(), message)
-                    .with_hint(format!("it has: {}", if known.is_empty() { "none".into() } else { known.join(", ") })));
+                return Err(Diagnostic::new(codes::ARGUMENTS, argument.value.span.clone(), message).with_hint(
+                    format!("it has: {}", if known.is_empty() { "none".into() } else { known.join(", ") }),
+                ));
             };
             // `invoke FileProfile(SHA1)`: a column stands for its name.
             if let ExprKind::Name(column) = &argument.value.kind

@@ -190,9 +190,8 @@ impl Binder<'_> {
         let mut captured = Scope::default();
         for statement in &stored.before {
             if let Statement::Let { name, value } = statement {
-                captured = self
-                    .bind_let(name, value, &captured)
-                    .map_err(|problem| problem.within(Some(&stored.source)))?;
+                captured =
+                    self.bind_let(name, value, &captured).map_err(|problem| problem.within(Some(&stored.source)))?;
             }
         }
         let function = Function {

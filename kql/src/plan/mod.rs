@@ -552,7 +552,8 @@ impl<'a> Binder<'a> {
             Ok(condition) if condition.constant.is_none() => {
                 let columns = table.columns.clone();
                 let (name, serialized) = (table.name.clone(), table.serialized);
-                let filtered = table.with(table.frame.clone().filter(operators::kept_rows(condition.expression)), columns);
+                let filtered =
+                    table.with(table.frame.clone().filter(operators::kept_rows(condition.expression)), columns);
                 Table { name, serialized, ..filtered }
             }
             _ => table,

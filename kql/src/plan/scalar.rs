@@ -450,7 +450,9 @@ fn among(items: Vec<Value>, folds: bool) -> text_match::TextTest {
         return Arc::new(move |text| text.len() <= longest && items.contains(text));
     }
     // Letters may change their length with their case, but not in ASCII: most rows are too long to match.
-    Arc::new(move |text| (text.len() <= longest || !text.is_ascii()) && items.contains(&*functions::string::lowered(text)))
+    Arc::new(move |text| {
+        (text.len() <= longest || !text.is_ascii()) && items.contains(&*functions::string::lowered(text))
+    })
 }
 
 /// Whether a value of one type may stand where another is wanted.
