@@ -61,9 +61,14 @@ impl Binder<'_> {
             return Err(not_executed(extra.value.span.clone(), "an extra key of `ipv4_lookup`"));
         }
         let lookup = Ranges::collect(self, &ranges, range, span)?;
-        looked_up(self, &table, address, lookup, &renamed, columns, keep_unmatched, span)
+        let addressed = table.frame.clone().with_columns([address.expression.alias(ADDRESS)]);
+        let addressed = self.collected(addressed, span)?;
+        looked_up(&table, &addressed, lookup, &renamed, columns, keep_unmatched, span)
     }
 }
+
+/// The column of addresses while they are looked up.
+const ADDRESS: &str = "\0address";
 
 /// Network ranges with the rows they stand in, most specific first.
 struct Ranges {
@@ -104,18 +109,14 @@ fn parsed_range(text: &str) -> Option<(u32, u32)> {
 
 /// Puts the columns of the matching range beside each row.
 fn looked_up(
-    binder: &Binder<'_>,
     table: &Table,
-    address: Typed,
+    frame: &DataFrame,
     ranges: Ranges,
     renamed: &[(String, ColumnInfo)],
     columns: Vec<ColumnInfo>,
     keep_unmatched: bool,
     span: &Span,
 ) -> Bound<Table> {
-    const ADDRESS: &str = "\0address";
-    let frame = table.frame.clone().with_columns([address.expression.alias(ADDRESS)]);
-    let frame = binder.collected(frame, span)?;
     let texts = frame.column(ADDRESS).map_err(plan_error(span))?.as_materialized_series().rechunk();
     let texts = texts.str().map_err(plan_error(span))?;
     let hits: Vec<Option<usize>> = texts.iter().map(|text| ranges.row_of(text.unwrap_or_default())).collect();
