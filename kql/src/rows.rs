@@ -103,12 +103,14 @@ fn run(
         series.iter().map(|series| series.len()).max().unwrap_or(0)
     };
     let mut cells: Vec<Cell<'_>> = Vec::with_capacity(template.len());
-    let mut stopped = Ok(());
+    let mut stopped = false;
     let rows = (0..height).map(|row| {
-        if row.is_multiple_of(BETWEEN_CHECKS) && stopped.is_ok() {
-            stopped = watch.map_or(Ok(()), Watch::check_batch);
+        // An error inside a scan is a panic of polars, so that a stopped query runs out on nulls: the watch has kept
+        // the reason, and no result comes of it.
+        if row.is_multiple_of(BETWEEN_CHECKS) {
+            stopped = watch.is_some_and(|watch| watch.check().is_err());
         }
-        if stopped.is_err() {
+        if stopped {
             return Cell::Null;
         }
         cells.clear();
@@ -122,16 +124,17 @@ fn run(
         function(&cells)
     });
     let name = columns[0].name().clone();
-    let built = build(name, output, rows);
-    stopped.map(|()| built.into_column())
+    Ok(build(name, output, rows).into_column())
 }
 
 /// A test of every text of a column. A null reads as the empty text; the answer is never null.
 pub(crate) fn test_texts(text: Expr, test: TextTest) -> Expr {
     let watch = limits::planned();
     let run = move |column: Column| -> PolarsResult<Column> {
-        watch.as_ref().map_or(Ok(()), |watch| watch.check_batch())?;
         let texts = column.str()?;
+        if watch.as_ref().is_some_and(|watch| watch.check().is_err()) {
+            return Ok(BooleanChunked::full(column.name().clone(), false, texts.len()).into_column());
+        }
         let empty = test("");
         let hits: BooleanChunked = texts.iter().map(|text| text.map_or(empty, |text| test(text))).collect();
         Ok(hits.with_name(column.name().clone()).into_column())
@@ -209,7 +212,9 @@ pub(crate) fn map_lists(
 ) -> Expr {
     let watch = limits::planned();
     let run = move |columns: &mut [Column]| -> PolarsResult<Column> {
-        watch.as_ref().map_or(Ok(()), |watch| watch.check_batch())?;
+        if let Some(watch) = &watch {
+            watch.check_batch()?;
+        }
         let series: Vec<&Series> = columns.iter().map(|column| column.as_materialized_series()).collect();
         let lists = series.iter().map(|series| series.list()).collect::<PolarsResult<Vec<_>>>()?;
         let height = lists.iter().map(|list| list.len()).max().unwrap_or(0);
