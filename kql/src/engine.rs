@@ -1,10 +1,6 @@
 //! The way in: an engine over a catalog, with what a run may take.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use polars::prelude::{DataFrame, LazyFrame};
@@ -151,12 +147,7 @@ impl Engine {
     /// Errors: mistakes in the query, a plan that fails while it runs, and a run that was stopped.
     pub fn run(&self, query: &str) -> Result<KqlTable, QueryError> {
         let watch = Watch::running(self.cancel.clone(), self.limits);
-        // polars panics where an error has no way out; the query is lost, the host is not.
-        let ran = catch_unwind(AssertUnwindSafe(|| self.run_watched(query, &watch))).unwrap_or_else(|_| {
-            Err(QueryError::Execution(
-                "the query crashed inside polars; its tables are unharmed. Please report it".into(),
-            ))
-        });
+        let ran = self.run_watched(query, &watch);
         // Whatever polars made of it, a stop is the reason that the caller needs.
         match watch.stopped() {
             Some(stopped) => Err(QueryError::Stopped(stopped.clone())),

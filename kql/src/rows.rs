@@ -4,7 +4,10 @@
 //! name. One row function states a rule once; the planner uses native expressions only where
 //! both agree, which is where speed and pushdown matter (comparisons, boolean logic, sums).
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use polars::prelude::*;
 
@@ -56,7 +59,11 @@ pub(crate) fn literal(value: &Value, kql_type: KqlType) -> Expr {
 /// Runs a plan: in batches that need not all be in memory, or at once with the rows in their order.
 pub(crate) fn collect(frame: LazyFrame, streams: bool) -> PolarsResult<DataFrame> {
     let engine = if streams { Engine::Streaming } else { Engine::InMemory };
-    frame.collect_with_engine(engine).map(|result| result.unwrap_single())
+    // polars panics where an error has no way out of a scan: the query is lost, the host is not.
+    let run = AssertUnwindSafe(|| frame.collect_with_engine(engine).map(|result| result.unwrap_single()));
+    catch_unwind(run).unwrap_or_else(
+        |_| polars_bail!(ComputeError: "the query crashed while it ran; its tables are unharmed. Please report it"),
+    )
 }
 
 /// An input of a row function: a column, or a constant that is not copied per row.
