@@ -61,9 +61,9 @@ pub(crate) fn collect(frame: LazyFrame, streams: bool) -> PolarsResult<DataFrame
     let engine = if streams { Engine::Streaming } else { Engine::InMemory };
     // polars panics where an error has no way out of a scan: the query is lost, the host is not.
     let run = AssertUnwindSafe(|| frame.collect_with_engine(engine).map(|result| result.unwrap_single()));
-    catch_unwind(run).unwrap_or_else(
-        |_| polars_bail!(ComputeError: "the query crashed while it ran; its tables are unharmed. Please report it"),
-    )
+    catch_unwind(run).unwrap_or_else(|_| {
+        Err(polars_err!(ComputeError: "the query crashed while it ran; its tables are unharmed. Please report it"))
+    })
 }
 
 /// An input of a row function: a column, or a constant that is not copied per row.
