@@ -42,7 +42,7 @@ impl Engine {
                 format!("no CSV, TSV, JSON lines or Parquet files in {}", path.display()),
             ));
         }
-        self.cancel.run(move || {
+        self.cancel.run(move |_| {
             let frames = files.iter().map(|file| read_file(file, format)).collect::<Result<Vec<_>>>()?;
             match <[DataFrame; 1]>::try_from(frames) {
                 Ok([frame]) => Ok(frame),

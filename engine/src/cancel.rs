@@ -5,6 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use huntbook_factorization::FitObserver;
+use huntbook_kql::CancelToken as QueryToken;
 
 use crate::{Error, Result};
 
@@ -28,16 +29,24 @@ impl CancelToken {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Runs `work` on a thread of its own and returns at once when cancelled. polars has no way to stop a query,
-    /// so the thread finishes unheard: work that writes must not go through here.
-    pub(crate) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    /// Runs `work` on a thread of its own and returns at once when cancelled, which also cancels the token that
+    /// `work` is given. KQL stops with it, within a batch of rows or so. Other polars plans cannot be stopped:
+    /// their thread finishes unheard. Work that writes must not go through here.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(QueryToken) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (sender, receiver) = channel();
+        // A token of its own: the next cell resets ours, and must not wake this query again.
+        let token = QueryToken::new();
+        let given = token.clone();
         std::thread::Builder::new()
             .name("engine-query".into())
-            .spawn(move || drop(sender.send(work())))
+            .spawn(move || drop(sender.send(work(given))))
             .map_err(|error| Error::new("EngineError", format!("cannot start a thread: {error}")))?;
         loop {
             if self.is_cancelled() {
+                token.cancel();
                 return Err(Error::cancelled());
             }
             match receiver.recv_timeout(POLL) {
@@ -72,16 +81,21 @@ mod tests {
             std::thread::sleep(Duration::from_millis(20));
             other.cancel();
         });
-        let result = token.run(|| {
-            std::thread::sleep(Duration::from_secs(60));
+        let (heard, hears) = channel();
+        let result = token.run(move |query| {
+            while !query.is_cancelled() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            heard.send(()).unwrap();
             Ok(())
         });
         assert_eq!(result.unwrap_err().kind, "Interrupted");
+        hears.recv_timeout(Duration::from_secs(60)).expect("the work hears of it too");
     }
 
     #[test]
     fn a_panic_inside_a_query_is_an_error() {
-        let result: Result<()> = CancelToken::default().run(|| panic!("boom"));
+        let result: Result<()> = CancelToken::default().run(|_| panic!("boom"));
         assert_eq!(result.unwrap_err().kind, "EngineError");
     }
 }

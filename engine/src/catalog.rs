@@ -1,23 +1,46 @@
-//! What a KQL query can name: frames first, then the workspace's tables.
+//! What a KQL query can name: frames first, then attached files, then what the workspace folder holds.
+//!
+//! ```text
+//! WORKSPACE/tables/T/             tables
+//! WORKSPACE/functions/**/*.kql    functions, ASIM parsers as YAML among them
+//! WORKSPACE/watchlists/x.csv      _GetWatchlist('x')
+//! ```
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use huntbook_kql::{Catalog, Literal as KqlLiteral, QueryOptions};
-use polars::prelude::{IntoLazy, LazyFrame};
+use huntbook_kql::catalogs::{Files, Layered, Watchlists};
+use huntbook_kql::{Catalog, Engine as KqlEngine, KqlType, Limits, Literal as KqlLiteral, QueryError, Stopped};
+use huntbook_workspace::{ColumnType, TableSchema, Workspace};
+use polars::prelude::{DataFrame, IntoLazy, LazyFrame};
 
-use crate::{Engine, QueryAnswer, Result};
+use crate::functions::Functions;
+use crate::{Engine, Error, QueryAnswer, Result};
+
+/// What queries can name besides frames and the workspace's tables.
+#[derive(Default)]
+pub(crate) struct Attached {
+    files: Files,
+    functions: Vec<Arc<Functions>>,
+    watchlists: Vec<PathBuf>,
+    parameters: Vec<(String, KqlLiteral)>,
+    limits: Limits,
+}
 
 impl Engine {
     pub(crate) fn kql_on(&self, query: &str, piped_input: Option<LazyFrame>) -> Result<QueryAnswer> {
-        let catalog = EngineCatalog::snapshot(self);
+        let mut engine = self.kql_engine()?;
+        if let Some(frame) = piped_input {
+            engine = engine.with_piped_input(frame);
+        }
         let query = query.to_owned();
-        self.cancel.run(move || {
-            let options = QueryOptions { piped_input, ..QueryOptions::default() };
-            let result = huntbook_kql::execute(&query, &catalog, &options).map_err(|error| {
+        let workspace = self.workspace.clone();
+        self.cancel.run(move |token| {
+            let result = engine.with_cancel_token(token).run(&query).map_err(|error| match error {
                 // A query that was right but could not read its rows: say which file is damaged.
-                let damaged =
-                    matches!(error, huntbook_kql::QueryError::Execution(_)).then(|| catalog.damage(&query)).flatten();
-                damaged.unwrap_or_else(|| crate::Error::new("KqlError", error.render(&query)))
+                QueryError::Execution(_) => damage(&workspace, &query).unwrap_or_else(|| kql_error(&error, &query)),
+                _ => kql_error(&error, &query),
             })?;
             Ok(QueryAnswer {
                 frame: Arc::new(result.frame),
@@ -25,6 +48,73 @@ impl Engine {
                 render: result.render,
             })
         })
+    }
+
+    /// KQL over everything a query can name now.
+    ///
+    /// Errors: a functions folder that cannot be read.
+    pub fn kql_engine(&self) -> Result<KqlEngine> {
+        let mut catalog = Layered::new().with(Named::snapshot(self));
+        let state = self.state();
+        catalog = catalog.with(state.attached.files.clone());
+        catalog = catalog.with(Stored::new(self));
+        let own = [self.workspace.folder().join("watchlists")];
+        for folder in state.attached.watchlists.iter().chain(&own) {
+            catalog = catalog.with(Watchlists::new(folder));
+        }
+        let functions = state.attached.functions.clone();
+        let (parameters, limits) = (state.attached.parameters.clone(), state.attached.limits);
+        drop(state);
+        for folder in functions.iter().chain([&self.functions]) {
+            catalog = catalog.with_shared(folder.current().map_err(|problem| Error::new("KqlError", problem))?);
+        }
+        let engine = KqlEngine::new(catalog).with_limits(limits);
+        Ok(parameters.into_iter().fold(engine, |engine, (name, value)| engine.with_parameter(name, value)))
+    }
+
+    /// Makes a file, or a folder of files of one format, a table. It is scanned by each query that names it.
+    ///
+    /// Errors: there is no such file.
+    pub fn attach_file(&self, name: &str, path: &Path) -> Result<()> {
+        let path = self.resolve(path);
+        std::fs::metadata(&path).map_err(|error| Error::io("read", &path, &error))?;
+        let mut state = self.state();
+        state.attached.files = state.attached.files.clone().with(name, path);
+        Ok(())
+    }
+
+    /// Makes the functions below a folder known; see [`huntbook_kql::catalogs::FunctionFolder`].
+    ///
+    /// Errors: there is no such folder.
+    pub fn attach_functions(&self, folder: &Path) -> Result<()> {
+        let folder = self.existing_folder(folder)?;
+        self.state().attached.functions.push(Arc::new(Functions::new(folder)));
+        Ok(())
+    }
+
+    /// Makes the watchlists of a folder known; see [`Watchlists`].
+    ///
+    /// Errors: there is no such folder.
+    pub fn attach_watchlists(&self, folder: &Path) -> Result<()> {
+        let folder = self.existing_folder(folder)?;
+        self.state().attached.watchlists.push(folder);
+        Ok(())
+    }
+
+    /// Gives later queries a typed value for `declare query_parameters` and `${name}`.
+    pub fn bind_parameter(&self, name: &str, value: KqlLiteral) {
+        self.state().attached.parameters.push((name.to_owned(), value));
+    }
+
+    /// What later queries may take.
+    pub fn limit_queries(&self, limits: Limits) {
+        self.state().attached.limits = limits;
+    }
+
+    fn existing_folder(&self, folder: &Path) -> Result<PathBuf> {
+        let folder = self.resolve(folder);
+        std::fs::read_dir(&folder).map_err(|error| Error::io("read the folder", &folder, &error))?;
+        Ok(folder)
     }
 
     /// Gives a scalar to later queries, as `${name}`.
@@ -38,68 +128,48 @@ impl Engine {
     }
 }
 
-/// The names as they are when the query starts: a query on another thread must not hold the engine's lock.
-pub(crate) struct EngineCatalog {
-    base: std::path::PathBuf,
-    frames: Vec<(String, Arc<polars::prelude::DataFrame>)>,
-    scalars: Vec<(String, huntbook_wire::Literal)>,
-    workspace: huntbook_workspace::Workspace,
+fn kql_error(error: &QueryError, query: &str) -> Error {
+    match error {
+        QueryError::Stopped(Stopped::Cancelled) => Error::cancelled(),
+        _ => Error::new("KqlError", error.render(query)),
+    }
 }
 
-impl EngineCatalog {
-    pub(crate) fn snapshot(engine: &Engine) -> EngineCatalog {
+/// The damaged segment among the tables that a query reads.
+fn damage(workspace: &Workspace, query: &str) -> Option<Error> {
+    let tables = huntbook_kql::tables_mentioned(query);
+    let stored = |table: &&String| workspace.schema(table).is_ok_and(|schema| schema.is_some());
+    tables.iter().filter(stored).find_map(|table| workspace.verify(table).err()).map(Error::from)
+}
+
+/// Frames and scalars as they are when the query starts: a query on another thread must not hold the engine's lock.
+struct Named {
+    frames: Vec<(String, Arc<DataFrame>)>,
+    scalars: Vec<(String, huntbook_wire::Literal)>,
+}
+
+impl Named {
+    fn snapshot(engine: &Engine) -> Named {
         let state = engine.state();
         let frame = |(name, _, _): (String, usize, usize)| {
             let id = state.frames.by_name(&name)?;
             Some((name, state.frames.get(id)?))
         };
-        EngineCatalog {
-            base: engine.settings.base.clone(),
+        Named {
             frames: state.frames.names().into_iter().filter_map(frame).collect(),
             scalars: state.scalars.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-            workspace: engine.workspace.clone(),
         }
     }
 }
 
-impl EngineCatalog {
-    /// The damaged segment among the tables that a query reads.
-    fn damage(&self, query: &str) -> Option<crate::Error> {
-        let tables = huntbook_kql::tables_mentioned(query);
-        let stored = |table: &&String| self.workspace.schema(table).is_ok_and(|schema| schema.is_some());
-        tables.iter().filter(stored).find_map(|table| self.workspace.verify(table).err()).map(crate::Error::from)
-    }
-}
-
-impl Catalog for EngineCatalog {
+impl Catalog for Named {
     fn table_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.frames.iter().map(|(name, _)| name.clone()).collect();
-        names.extend(self.workspace.table_names().unwrap_or_default());
-        names
+        self.frames.iter().map(|(name, _)| name.clone()).collect()
     }
 
     fn table(&self, name: &str) -> std::result::Result<Option<LazyFrame>, String> {
-        if let Some((_, frame)) = self.frames.iter().find(|(bound, _)| bound == name) {
-            return Ok(Some(frame.as_ref().clone().lazy()));
-        }
-        // A name that cannot be a table's is no table, not an error of its own: the query's author is told so.
-        if !name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_') {
-            return Ok(None);
-        }
-        self.workspace.scan(name).map_err(|error| error.to_string())
-    }
-
-    /// Local files only: a query opens no connection.
-    fn external_data(&self, address: &str) -> std::result::Result<Vec<u8>, String> {
-        let path = match address.split_once("://") {
-            Some(("file", path)) => std::path::Path::new(path),
-            Some((scheme, _)) => {
-                return Err(format!("`{scheme}://` is not opened from a query: download it and name the local file"));
-            }
-            None => std::path::Path::new(address),
-        };
-        let path = if path.is_absolute() { path.to_owned() } else { self.base.join(path) };
-        std::fs::read(path).map_err(|error| error.to_string())
+        let found = self.frames.iter().find(|(bound, _)| bound == name);
+        Ok(found.map(|(_, frame)| frame.as_ref().clone().lazy()))
     }
 
     fn scalar(&self, name: &str) -> Option<KqlLiteral> {
@@ -111,5 +181,60 @@ impl Catalog for EngineCatalog {
             huntbook_wire::Literal::Float(value) => KqlLiteral::Real(Some(*value)),
             huntbook_wire::Literal::String(value) => KqlLiteral::String(value.clone()),
         })
+    }
+}
+
+/// The workspace's tables, and local files for `externaldata`.
+struct Stored {
+    base: PathBuf,
+    workspace: Workspace,
+    /// Read once per query
+    schemas: Mutex<HashMap<String, Option<TableSchema>>>,
+}
+
+impl Stored {
+    fn new(engine: &Engine) -> Stored {
+        let (base, workspace) = (engine.settings.base.clone(), engine.workspace.clone());
+        Stored { base, workspace, schemas: Mutex::default() }
+    }
+}
+
+impl Catalog for Stored {
+    fn table_names(&self) -> Vec<String> {
+        self.workspace.table_names().unwrap_or_default()
+    }
+
+    fn table(&self, name: &str) -> std::result::Result<Option<LazyFrame>, String> {
+        // A name that cannot be a table's is no table, not an error of its own: the query's author is told so.
+        if !name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_') {
+            return Ok(None);
+        }
+        self.workspace.scan(name).map_err(|error| error.to_string())
+    }
+
+    /// Local files only: a query opens no connection.
+    fn external_data(&self, address: &str) -> std::result::Result<Vec<u8>, String> {
+        let path = match address.split_once("://") {
+            Some(("file", path)) => Path::new(path),
+            Some((scheme, _)) => {
+                return Err(format!(
+                    "huntbook opens no `{scheme}://` connection for a query: download the file and name its path, or keep it as a watchlist in {}",
+                    self.workspace.folder().join("watchlists").display()
+                ));
+            }
+            None => Path::new(address),
+        };
+        std::fs::read(self.base.join(path)).map_err(|error| error.to_string())
+    }
+
+    fn column_type(&self, table: &str, column: &str) -> Option<KqlType> {
+        let mut schemas = self.schemas.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let read = || self.workspace.schema(table).ok().flatten();
+        let schema = schemas.entry(table.to_owned()).or_insert_with(read);
+        match schema.as_ref()?.column(column)?.column_type {
+            ColumnType::Dynamic => Some(KqlType::Dynamic),
+            ColumnType::Guid => Some(KqlType::Guid),
+            _ => None,
+        }
     }
 }

@@ -12,6 +12,7 @@ mod charts;
 mod error;
 mod expr;
 mod frames;
+mod functions;
 mod la_write;
 mod lifecycle;
 mod plan;
@@ -33,10 +34,12 @@ use polars::prelude::DataFrame;
 pub use cancel::CancelToken;
 pub use error::Error;
 pub use frames::FrameId;
-pub use huntbook_kql::tables_mentioned;
+pub use huntbook_kql::{
+    Engine as KqlEngine, KqlType, Limits, Literal as KqlLiteral, declared_parameters, tables_mentioned,
+};
 pub use huntbook_wire::{DataType, Expr, FrameInfo, Plan, SourceFormat};
 pub use huntbook_workspace::Appended;
-pub use query::{QueryFormat, kql_check_batch};
+pub use query::{QueryFormat, check_batch, check_report, schema_engine};
 pub use serde_json::Value;
 pub use serve::{CellEvents, Display};
 
@@ -59,6 +62,7 @@ pub struct Engine {
     workspace: Workspace,
     state: Mutex<State>,
     cancel: CancelToken,
+    functions: Arc<functions::Functions>,
 }
 
 #[derive(Default)]
@@ -67,6 +71,7 @@ struct State {
     scalars: HashMap<String, Literal>,
     models: HashMap<u64, Arc<huntbook_factorization::AccessAnomalyModel>>,
     next_model: u64,
+    attached: catalog::Attached,
 }
 
 /// The answer to a KQL query.
@@ -82,7 +87,8 @@ impl Engine {
         let workspace = Workspace::open(&settings.workspace)?;
         std::fs::create_dir_all(&settings.transfer)
             .map_err(|error| Error::io("make the folder", &settings.transfer, &error))?;
-        Ok(Engine { settings, workspace, state: Mutex::default(), cancel: CancelToken::default() })
+        let functions = Arc::new(functions::Functions::new(workspace.folder().join("functions")));
+        Ok(Engine { settings, workspace, state: Mutex::default(), cancel: CancelToken::default(), functions })
     }
 
     pub fn workspace(&self) -> &Workspace {
@@ -125,7 +131,7 @@ impl Engine {
             return self.frame_by_id(*id);
         }
         let lazy = self.lower(plan)?;
-        self.cancel.run(move || lazy.collect().map_err(Error::from)).map(Arc::new)
+        self.cancel.run(move |_| lazy.collect().map_err(Error::from)).map(Arc::new)
     }
 
     /// Names bound to frames, sorted, with their shapes.

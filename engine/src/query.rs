@@ -2,10 +2,10 @@
 
 use std::io::{BufRead, Write};
 
-use huntbook_kql::{KqlType, SchemaCatalog, batch};
+use huntbook_kql::{Engine as KqlEngine, KqlType, SchemaCatalog, batch};
 use polars::prelude::{CsvWriter, ParquetWriter, SerWriter};
 
-use crate::{Engine, Error, Result, catalog::EngineCatalog, table};
+use crate::{Engine, Error, Result, table};
 
 /// How a result is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,18 +52,51 @@ impl Engine {
         output.flush().map_err(|error| unwritable(&error))
     }
 
-    /// Runs `{"id", "query"}` lines over the workspace's tables and the named frames; see
-    /// [`batch::run_jsonl`] for the answers.
+    /// Runs `{"id", "query"}` lines over everything a query can name; see [`batch::run_jsonl`] for the answers.
     pub fn kql_batch(&self, input: impl BufRead, output: impl Write) -> Result<()> {
-        batch::run_jsonl(input, output, &EngineCatalog::snapshot(self)).map_err(|error| unwritable(&error))
+        batch::run_jsonl(input, output, &self.kql_engine()?).map_err(|error| unwritable(&error))
+    }
+
+    /// The optimised plan of a query as text.
+    ///
+    /// Errors: mistakes in the query.
+    pub fn kql_explain(&self, query: &str) -> Result<String> {
+        self.kql_engine()?.explain(query).map_err(|error| Error::new("KqlError", error.render(query)))
     }
 }
 
-/// Checks `{"id", "query"}` lines against schemas, given as JSON text; see [`batch::check_jsonl`].
-pub fn kql_check_batch(schemas: &str, input: impl BufRead, output: impl Write) -> Result<()> {
+/// An engine that only checks, over schemas given as JSON text; see [`SchemaCatalog::from_json`].
+pub fn schema_engine(schemas: &str) -> Result<KqlEngine> {
     let catalog = SchemaCatalog::from_json(schemas)
         .map_err(|problem| Error::new("KqlError", format!("the schemas cannot be read: {problem}")))?;
-    batch::check_jsonl(input, output, &catalog).map_err(|error| unwritable(&error))
+    Ok(KqlEngine::new(catalog))
+}
+
+/// Checks `{"id", "query"}` lines without running them; see [`batch::check_jsonl`].
+pub fn check_batch(engine: &KqlEngine, input: impl BufRead, output: impl Write) -> Result<()> {
+    batch::check_jsonl(input, output, engine).map_err(|error| unwritable(&error))
+}
+
+/// What checking a query finds, for a reader; `Err` if the query is not right.
+pub fn check_report(engine: &KqlEngine, query: &str) -> std::result::Result<String, String> {
+    let check = engine.check(query);
+    if !check.bound {
+        let mistakes: Vec<String> = check.diagnostics.iter().map(|diagnostic| diagnostic.render(query)).collect();
+        return Err(mistakes.join("\n"));
+    }
+    let Some(columns) = check.columns else {
+        return Ok("The query is right; it gives no table.".to_owned());
+    };
+    let width = columns.iter().map(|column| column.name.chars().count()).max().unwrap_or(0);
+    let mut lines = vec![format!("The query is right. It gives {} column(s):", columns.len())];
+    lines.extend(columns.iter().map(|column| {
+        let kql_type = column.kql_type.map_or("a type that the rows decide", KqlType::name);
+        format!("  {:<width$}  {kql_type}", column.name)
+    }));
+    if check.open {
+        lines.push("More columns come from the rows.".to_owned());
+    }
+    Ok(lines.join("\n"))
 }
 
 fn unwritable(error: &std::io::Error) -> Error {

@@ -113,7 +113,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             println!("cells are ready to start");
         }
         Command::Kernel { command: KernelCommand::BuildTemplate } => crate::cells::RustCells::build_template()?,
-        Command::Kql(arguments) => kql::run(&arguments)?,
+        Command::Kql(arguments) => return kql::run(&arguments),
         Command::SampleData(arguments) => sample_data::write(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,11 +1,16 @@
 //! `huntbook kql`: queries from the command line.
 
 use std::io::{BufReader, Write, stdin, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use huntbook_engine::{Engine, QueryFormat, Settings, kql_check_batch};
+use huntbook_engine::{
+    Engine, Error, KqlEngine, KqlLiteral, KqlType, Limits, QueryFormat, Settings, check_batch, check_report,
+    declared_parameters, schema_engine,
+};
 
 use crate::paths;
 
@@ -20,21 +25,44 @@ pub(crate) struct Arguments {
     /// Folder of the local workspace [default: the user's data folder].
     #[arg(long, value_name = "DIR")]
     workspace: Option<PathBuf>,
-    /// A file as a table: --table Events=events.parquet
+    /// A file or folder as a table, scanned lazily: --table Events=events.parquet
     #[arg(long = "table", value_name = "NAME=PATH")]
     tables: Vec<String>,
+    /// Functions in .kql files and ASIM parsers in .yaml files below this folder.
+    #[arg(long, value_name = "DIR")]
+    functions: Vec<PathBuf>,
+    /// Watchlists: DIR/x.csv is _GetWatchlist('x').
+    #[arg(long, value_name = "DIR")]
+    watchlists: Vec<PathBuf>,
+    /// A value for `declare query_parameters(name: type)` or ${name}: --param low=5 --param since=2024-01-01
+    ///
+    /// It is read as the declared type, or else as the literal it looks like; it never becomes part of the text.
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    parameters: Vec<String>,
     /// How to write the rows.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Show the plan instead of running it: what reaches the files.
+    #[arg(long, conflicts_with_all = ["check", "jsonl"])]
+    explain: bool,
     /// Run many queries: {"id", "query"} lines in, result lines out.
     #[arg(long)]
     jsonl: bool,
     /// Check names and types without running anything.
-    #[arg(long, requires_all = ["schemas", "jsonl"])]
+    #[arg(long)]
     check: bool,
     /// Tables and their columns as JSON, for --check.
     #[arg(long, value_name = "FILE", requires = "check")]
     schemas: Option<PathBuf>,
+    /// A result of more rows is an error.
+    #[arg(long, value_name = "ROWS")]
+    row_limit: Option<u64>,
+    /// A query that takes longer is an error: 30s, 5m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    time_limit: Option<Duration>,
+    /// A query whose rows take more megabytes is an error.
+    #[arg(long, value_name = "MB")]
+    memory_limit: Option<u64>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -56,17 +84,18 @@ impl From<Format> for QueryFormat {
     }
 }
 
-/// Runs what the command line asks for.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    if let Some(schemas) = &arguments.schemas {
-        let text = std::fs::read_to_string(schemas).with_context(|| format!("cannot read {}", schemas.display()))?;
-        kql_check_batch(&text, BufReader::new(stdin()), stdout().lock())?;
-        return Ok(());
-    }
+/// Runs what the command line asks for. Exit code 1 if the query is not right or fails; 2 (by the caller) if the
+/// command line or a file is at fault. A batch reports bad queries in its lines.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let engine = engine(arguments)?;
     if arguments.jsonl {
-        engine.kql_batch(BufReader::new(stdin()), stdout().lock())?;
-        return Ok(());
+        if arguments.check {
+            check_batch(&checker(arguments, &engine)?, BufReader::new(stdin()), stdout().lock())?;
+        } else {
+            bind_parameters(&engine, arguments, "")?;
+            engine.kql_batch(BufReader::new(stdin()), stdout().lock())?;
+        }
+        return Ok(ExitCode::SUCCESS);
     }
     let query = match (&arguments.query, &arguments.file) {
         (Some(query), _) => query.clone(),
@@ -75,9 +104,68 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         (None, None) => bail!("there is no query"),
     };
+    bind_parameters(&engine, arguments, &query)?;
     let mut output = stdout().lock();
-    engine.kql_to(&query, arguments.format.into(), &mut output)?;
-    Ok(output.flush()?)
+    let done = if arguments.check {
+        match check_report(&checker(arguments, &engine)?, &query) {
+            Ok(report) => Ok(writeln!(output, "{report}")?),
+            Err(mistakes) => Err(mistakes),
+        }
+    } else if arguments.explain {
+        match engine.kql_explain(&query) {
+            Ok(plan) => Ok(writeln!(output, "{plan}")?),
+            Err(error) => Err(query_fault(error)?),
+        }
+    } else {
+        match engine.kql_to(&query, arguments.format.into(), &mut output) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(query_fault(error)?),
+        }
+    };
+    output.flush()?;
+    Ok(match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// The message, if the query is at fault; anything else goes on as it is.
+fn query_fault(error: Error) -> anyhow::Result<String> {
+    if error.kind == "KqlError" { Ok(error.message) } else { Err(error.into()) }
+}
+
+fn checker(arguments: &Arguments, engine: &Engine) -> anyhow::Result<KqlEngine> {
+    let Some(schemas) = &arguments.schemas else { return Ok(engine.kql_engine()?) };
+    let text = std::fs::read_to_string(schemas).with_context(|| format!("cannot read {}", schemas.display()))?;
+    Ok(schema_engine(&text)?)
+}
+
+/// Reads each value as the type that the query declares for it.
+fn bind_parameters(engine: &Engine, arguments: &Arguments, query: &str) -> anyhow::Result<()> {
+    let declared = declared_parameters(query);
+    for parameter in &arguments.parameters {
+        let Some((name, text)) = parameter.split_once('=') else {
+            bail!("`{parameter}` is not NAME=VALUE");
+        };
+        let value = match declared.iter().find(|(known, _)| known == name) {
+            Some((_, kql_type)) => KqlLiteral::of_type(*kql_type, text)
+                .with_context(|| format!("the parameter `{name}` is a {kql_type}, and `{text}` is none"))?,
+            None => KqlLiteral::of_text(text),
+        };
+        engine.bind_parameter(name, value);
+    }
+    Ok(())
+}
+
+/// `30s`, `5m`, `00:10:00`
+fn duration(text: &str) -> Result<Duration, String> {
+    match KqlLiteral::of_type(KqlType::Timespan, text) {
+        Some(KqlLiteral::Timespan(Some(ticks))) if ticks >= 10 => Ok(Duration::from_micros(ticks as u64 / 10)),
+        _ => Err("write a time such as 30s, 5m or 1h".to_string()),
+    }
 }
 
 fn engine(arguments: &Arguments) -> anyhow::Result<Engine> {
@@ -95,9 +183,15 @@ fn engine(arguments: &Arguments) -> anyhow::Result<Engine> {
         let Some((name, path)) = table.split_once('=') else {
             bail!("`{table}` is not NAME=PATH");
         };
-        let rows = engine.blob_read(path, None).with_context(|| format!("table {name}"))?;
-        engine.keep(std::sync::Arc::new(rows), Some(name));
+        engine.attach_file(name, Path::new(path)).with_context(|| format!("table {name}"))?;
     }
+    arguments.functions.iter().try_for_each(|folder| engine.attach_functions(folder))?;
+    arguments.watchlists.iter().try_for_each(|folder| engine.attach_watchlists(folder))?;
+    engine.limit_queries(Limits {
+        rows: arguments.row_limit,
+        time: arguments.time_limit,
+        memory: arguments.memory_limit.map(|megabytes| megabytes.saturating_mul(1_000_000)),
+    });
     Ok(engine)
 }
 
@@ -127,6 +221,7 @@ mod tests {
         let arguments = parsed(&[query, "--table", &table, "--workspace", &workspace, "--format", format]).unwrap();
         let mut output = Vec::new();
         let engine = engine(&arguments).unwrap();
+        bind_parameters(&engine, &arguments, query).unwrap();
         engine.kql_to(query, arguments.format.into(), &mut output).unwrap();
         String::from_utf8(output).unwrap()
     }
@@ -143,7 +238,10 @@ mod tests {
         assert!(parsed(&["print 1"]).is_ok());
         assert!(parsed(&["--jsonl"]).is_ok());
         assert!(parsed(&["--check", "--jsonl", "--schemas", "s.json"]).is_ok());
-        for words in [&[][..], &["print 1", "-f", "q.kql"], &["print 1", "--jsonl"], &["--check", "--jsonl"]] {
+        assert!(parsed(&["print 1", "--check"]).is_ok());
+        for words in
+            [&[][..], &["print 1", "-f", "q.kql"], &["print 1", "--jsonl"], &["--schemas", "s.json", "--jsonl"]]
+        {
             assert!(parsed(words).is_err(), "{words:?}");
         }
     }

@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, Write, stdin, stdout};
 
-use huntbook_kql::{Catalog, KqlType, QueryOptions, QueryResult, execute};
+use huntbook_kql::{Engine, KqlTable, KqlType, catalogs::Files};
 use md5::{Digest, Md5};
 use polars::prelude::*;
 use serde_json::{Value, json};
@@ -13,29 +13,16 @@ use serde_json::{Value, json};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-struct OneFile(String);
-
-impl Catalog for OneFile {
-    fn table_names(&self) -> Vec<String> {
-        vec!["SecurityEvent".into()]
-    }
-
-    fn table(&self, name: &str) -> Result<Option<LazyFrame>, String> {
-        let scan = || LazyFrame::scan_parquet(self.0.as_str().into(), ScanArgsParquet::default());
-        (name == "SecurityEvent").then(scan).transpose().map_err(|error| error.to_string())
-    }
-}
-
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: kql_bench FILE.parquet < requests.jsonl")?;
-    let catalog = OneFile(path);
+    let engine = Engine::new(Files::new().with("SecurityEvent", path));
     for line in stdin().lock().lines() {
         let request: Value = serde_json::from_str(&line?)?;
         let query = request["kql"].as_str().ok_or("a request without `kql`")?;
         if request["explain"] == true {
-            eprintln!("{}", huntbook_kql::explain(query, &catalog, &QueryOptions::default())?);
+            eprintln!("{}", engine.explain(query)?);
         }
-        let answer = match execute(query, &catalog, &QueryOptions::default()) {
+        let answer = match engine.run(query) {
             Err(error) => json!({"error": error.render(query)}),
             Ok(result) if request["digest"] == true => {
                 json!({"rows": result.frame.height(), "digest": format!("{:016x}", digest(&result)?)})
@@ -50,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Of the rows in any order: the sum of a hash of each.
-fn digest(result: &QueryResult) -> PolarsResult<u64> {
+fn digest(result: &KqlTable) -> PolarsResult<u64> {
     let mut total = 0u64;
     for row in 0..result.frame.height() {
         let cells = result.frame.columns().iter().zip(&result.schema).map(|(column, info)| {

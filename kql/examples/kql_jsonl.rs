@@ -4,28 +4,15 @@
 
 use std::io::{stdin, stdout};
 
-use huntbook_kql::{Catalog, SchemaCatalog, batch};
-use polars::prelude::LazyFrame;
-
-struct NoTables;
-
-impl Catalog for NoTables {
-    fn table_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn table(&self, _name: &str) -> Result<Option<LazyFrame>, String> {
-        Ok(None)
-    }
-}
+use huntbook_kql::{Engine, SchemaCatalog, batch, catalogs::Frames};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
-        [] => batch::run_jsonl(stdin().lock(), stdout().lock(), &NoTables)?,
+        [] => batch::run_jsonl(stdin().lock(), stdout().lock(), &Engine::new(Frames::new()))?,
         [flag, schemas] if flag == "--check" => {
             let catalog = SchemaCatalog::from_json(&std::fs::read_to_string(schemas)?)?;
-            batch::check_jsonl(stdin().lock(), stdout().lock(), &catalog)?;
+            batch::check_jsonl(stdin().lock(), stdout().lock(), &Engine::new(catalog))?;
         }
         _ => return Err("usage: kql_jsonl [--check SCHEMAS.json] < queries.jsonl".into()),
     }

@@ -8,17 +8,17 @@ use std::io::{self, BufRead, Write};
 use polars::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{Catalog, Check, KqlType, QueryOptions, QueryResult, check, execute, ticks};
+use crate::{Check, Diagnostic, Engine, KqlTable, KqlType, QueryError, ticks};
 
 /// Runs `{"id", "query"}` lines. Out: `{"id", "columns", "types", "rows"}`, or `{"id", "error"}`
-/// for a query that gives no result; a bad query never ends the batch.
+/// for a query that gives no result, with the error as in [`error`]; a bad query never ends the batch.
 ///
 /// Errors: input that cannot be read, a line that is not JSON, output that cannot be written.
-pub fn run_jsonl(input: impl BufRead, mut output: impl Write, catalog: &dyn Catalog) -> io::Result<()> {
+pub fn run_jsonl(input: impl BufRead, mut output: impl Write, engine: &Engine) -> io::Result<()> {
     for_each_query(input, |id, query| {
-        let answer = match execute(query, catalog, &QueryOptions::default()) {
+        let answer = match engine.run(query) {
             Ok(result) => encoded(id, &result),
-            Err(error) => json!({"id": id, "error": error.render(query)}),
+            Err(problem) => json!({"id": id, "error": error(&problem)}),
         };
         writeln!(output, "{answer}")
     })?;
@@ -26,15 +26,36 @@ pub fn run_jsonl(input: impl BufRead, mut output: impl Write, catalog: &dyn Cata
 }
 
 /// Checks `{"id", "query"}` lines without running them. Out: `{"id", "parse", "bind", "columns",
-/// "open", "error"}`, where columns are `[name, type]` and a type that only rows tell is "unknown".
+/// "open", "error"}`, where columns are `[name, type]`, a type that only rows tell is "unknown", and the error
+/// is the first, as in [`error`].
 ///
 /// Errors: as [`run_jsonl`].
-pub fn check_jsonl(input: impl BufRead, mut output: impl Write, catalog: &dyn Catalog) -> io::Result<()> {
-    for_each_query(input, |id, query| {
-        let checked = check(query, catalog, &QueryOptions::default());
-        writeln!(output, "{}", checked_line(id, query, &checked))
-    })?;
+pub fn check_jsonl(input: impl BufRead, mut output: impl Write, engine: &Engine) -> io::Result<()> {
+    for_each_query(input, |id, query| writeln!(output, "{}", checked_line(id, &engine.check(query))))?;
     output.flush()
+}
+
+/// `{"code", "message", "line", "column"}`; with `file` if the mistake is in a stored function, and without a
+/// place if the query failed while it ran.
+pub fn error(problem: &QueryError) -> Value {
+    match problem {
+        QueryError::Diagnostics(diagnostics) if !diagnostics.is_empty() => placed(&diagnostics[0]),
+        other => json!({"code": other.code(), "message": other.to_string(), "line": null, "column": null}),
+    }
+}
+
+fn placed(diagnostic: &Diagnostic) -> Value {
+    let hint = diagnostic.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    let mut error = json!({
+        "code": diagnostic.code,
+        "message": format!("{}{hint}", diagnostic.message),
+        "line": diagnostic.line,
+        "column": diagnostic.column,
+    });
+    if let Some(source) = &diagnostic.source {
+        error["file"] = source.name.as_str().into();
+    }
+    error
 }
 
 fn for_each_query(input: impl BufRead, mut run: impl FnMut(&Value, &str) -> io::Result<()>) -> io::Result<()> {
@@ -49,7 +70,7 @@ fn for_each_query(input: impl BufRead, mut run: impl FnMut(&Value, &str) -> io::
     Ok(())
 }
 
-fn checked_line(id: &Value, query: &str, checked: &Check) -> Value {
+fn checked_line(id: &Value, checked: &Check) -> Value {
     let mut line = json!({"id": id, "parse": checked.parsed, "bind": checked.bound});
     if let Some(columns) = &checked.columns {
         let columns: Vec<Value> = columns
@@ -60,14 +81,13 @@ fn checked_line(id: &Value, query: &str, checked: &Check) -> Value {
         line["open"] = checked.open.into();
     }
     if let Some(first) = checked.diagnostics.first() {
-        line["error"] = first.render(query).into();
-        line["code"] = first.code.into();
+        line["error"] = placed(first);
     }
     line
 }
 
 /// A result as one JSON object.
-pub fn encoded(id: &Value, result: &QueryResult) -> Value {
+pub fn encoded(id: &Value, result: &KqlTable) -> Value {
     let columns: Vec<&str> = result.schema.iter().map(|column| column.name.as_str()).collect();
     let types: Vec<&str> = result.schema.iter().map(|column| column.kql_type.name()).collect();
     let rows: Vec<Vec<Value>> = (0..result.frame.height())

@@ -1,7 +1,7 @@
 //! Parsing and binding without running: are the names and types of a query right, and what will
 //! its columns be?
 
-use crate::{Catalog, Diagnostic, KqlType, QueryOptions, now_ticks, parser, plan};
+use crate::{Diagnostic, Engine, KqlType, plan};
 
 /// A column that a query will give.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,29 +27,29 @@ pub struct Check {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Checks a query against the tables of `catalog`. Reads no rows; [`Catalog::schema`] makes it
-/// cheap for catalogs of a thousand tables.
-pub fn check(query: &str, catalog: &dyn Catalog, options: &QueryOptions) -> Check {
-    let (tree, diagnostics) = parser::parse(query, options.piped_input.is_some());
-    if !diagnostics.is_empty() {
-        return Check { diagnostics, ..Check::default() };
-    }
-    let now = now_ticks(options.now.unwrap_or_else(chrono::Utc::now));
-    let binder = plan::Binder::checker(catalog, now, options.piped_input.clone());
-    match binder.bound_only(&tree) {
-        Err(diagnostic) => Check { parsed: true, diagnostics: vec![diagnostic.located(query)], ..Check::default() },
-        Ok(None) => Check { parsed: true, bound: true, ..Check::default() },
-        Ok(Some(table)) => {
-            let column = |column: &plan::ColumnInfo| CheckedColumn {
-                name: column.name.clone(),
-                kql_type: (!column.unknown).then_some(column.kql_type),
-            };
-            Check {
-                parsed: true,
-                bound: true,
-                columns: Some(table.columns.iter().filter(|column| !column.is_open()).map(column).collect()),
-                open: table.columns.iter().any(plan::ColumnInfo::is_open),
-                diagnostics: Vec::new(),
+impl Engine {
+    /// Checks a query against the tables of the catalog. Reads no rows; [`crate::Catalog::schema`] makes it
+    /// cheap for catalogs of a thousand tables.
+    pub fn check(&self, query: &str) -> Check {
+        let (tree, diagnostics) = self.parse(query);
+        if !diagnostics.is_empty() {
+            return Check { diagnostics, ..Check::default() };
+        }
+        match self.checker().bound_only(&tree) {
+            Err(diagnostic) => Check { parsed: true, diagnostics: vec![diagnostic.located(query)], ..Check::default() },
+            Ok(None) => Check { parsed: true, bound: true, ..Check::default() },
+            Ok(Some(table)) => {
+                let column = |column: &plan::ColumnInfo| CheckedColumn {
+                    name: column.name.clone(),
+                    kql_type: (!column.unknown).then_some(column.kql_type),
+                };
+                Check {
+                    parsed: true,
+                    bound: true,
+                    columns: Some(table.columns.iter().filter(|column| !column.is_open()).map(column).collect()),
+                    open: table.columns.iter().any(plan::ColumnInfo::is_open),
+                    diagnostics: Vec::new(),
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What went wrong, where, and what the hunter can do about it.
 
-use std::ops::Range;
+use std::{fmt, ops::Range, sync::Arc};
 
 /// Half-open byte range in the query text.
 pub type Span = Range<usize>;
@@ -33,6 +33,25 @@ pub mod codes {
     pub const UNREADABLE_TABLE: &str = "KH0108";
     /// Well-formed KQL that the embedded engine does not run yet.
     pub const NOT_EXECUTED: &str = "KH0201";
+    /// The plan failed while it ran.
+    pub const EXECUTION: &str = "KH0301";
+    /// The query was cancelled.
+    pub const CANCELLED: &str = "KH0302";
+    /// The query went beyond a limit on rows, time or memory.
+    pub const LIMIT: &str = "KH0303";
+}
+
+/// KQL text that is not the query's own: the file of a stored function.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SourceText {
+    /// What to call it in messages.
+    pub name: String,
+    /// The KQL in it.
+    pub text: String,
+    /// Lines of the file in front of `text`.
+    pub lines_before: usize,
+    /// Characters in front of each line of `text` in the file.
+    pub indent: usize,
 }
 
 /// One error in a query. `line` and `column` count from 1, in characters.
@@ -50,12 +69,21 @@ pub struct Diagnostic {
     pub column: usize,
     /// Offending bytes of the query.
     pub span: Span,
+    /// The text that the span belongs to, if it is not the query's.
+    pub source: Option<Arc<SourceText>>,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KQL error {} {}: {}", self.code, self.place(), self.message)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
 }
 
 impl Diagnostic {
     /// A diagnostic whose line and column are filled in later by [`Diagnostic::located`].
     pub fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, line: 0, column: 0, span }
+        Self { code, message: message.into(), hint: None, line: 0, column: 0, span, source: None }
     }
 
     /// Adds advice.
@@ -74,37 +102,58 @@ impl Diagnostic {
         }
     }
 
+    /// Says that the span is one of another text; the innermost text counts.
+    #[must_use]
+    pub fn within(mut self, source: Option<&Arc<SourceText>>) -> Self {
+        if self.source.is_none() {
+            self.source = source.cloned();
+        }
+        self
+    }
+
+    fn place(&self) -> String {
+        let file = self.source.as_ref().map(|source| format!("in {} ", source.name)).unwrap_or_default();
+        format!("{file}at line {}, column {}", self.line, self.column)
+    }
+
     /// Computes line and column from the span.
     #[must_use]
     pub fn located(mut self, source: &str) -> Self {
+        let (line, column) = self.line_and_column(source);
+        let (lines_before, indent) = self.source.as_ref().map_or((0, 0), |own| (own.lines_before, own.indent));
+        (self.line, self.column) = (line + lines_before, column + indent);
+        self
+    }
+
+    /// In the text alone.
+    fn line_and_column(&self, source: &str) -> (usize, usize) {
+        let source = self.source.as_ref().map_or(source, |own| &own.text);
         let start = floor_char_boundary(source, self.span.start);
         let before = &source[..start];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        self.line = before.matches('\n').count() + 1;
-        self.column = before[line_start..].chars().count() + 1;
-        self
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 
     /// The message, the offending line and a caret under the offending text.
     pub fn render(&self, source: &str) -> String {
         let here = self.clone().located(source);
-        let line_text = source.lines().nth(here.line - 1).unwrap_or("");
+        let (line, column) = self.line_and_column(source);
+        let source = self.source.as_ref().map_or(source, |own| &own.text);
+        let line_text = source.lines().nth(line - 1).unwrap_or("");
         let gutter = format!(" {} | ", here.line);
         let start = floor_char_boundary(source, self.span.start);
         let end = floor_char_boundary(source, self.span.end.max(start));
-        let rest_of_line = line_text.chars().count().saturating_sub(here.column - 1);
+        let rest_of_line = line_text.chars().count().saturating_sub(column - 1);
         let marked = source[start..end].lines().next().unwrap_or("").chars().count();
         let carets = "^".repeat(marked.min(rest_of_line).max(1));
         // Tabs stay tabs so that the caret lines up in a terminal.
-        let indent: String =
-            line_text.chars().take(here.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let indent: String = line_text.chars().take(column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         let (line_text, indent) = clip(line_text, &indent);
         let hint = self.hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default();
         format!(
-            "KQL error {} at line {}, column {}: {}\n{gutter}{line_text}\n{}{indent}{carets}{hint}",
+            "KQL error {} {}: {}\n{gutter}{line_text}\n{}{indent}{carets}{hint}",
             self.code,
-            here.line,
-            here.column,
+            here.place(),
             self.message,
             " ".repeat(gutter.len() - 2) + "| ",
         )

@@ -265,7 +265,7 @@ pub(crate) fn null_of(kql_type: KqlType) -> Literal {
 }
 
 /// The text between the brackets of `type(text)`.
-fn typed_value(kql_type: KqlType, text: &str) -> Option<Literal> {
+pub(crate) fn typed_value(kql_type: KqlType, text: &str) -> Option<Literal> {
     let text = unquoted(text);
     if text == "null" {
         return Some(null_of(kql_type));

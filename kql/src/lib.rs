@@ -2,38 +2,47 @@
 
 mod ast;
 pub mod batch;
+pub mod catalogs;
 mod check;
 mod decimal;
 mod diagnostics;
+mod engine;
 mod free_names;
 mod functions;
 mod lexer;
+mod limits;
+mod parameters;
 mod parser;
 mod plan;
 mod reference;
 mod result;
 mod rows;
 mod schemas;
+mod stored;
 pub mod ticks;
 mod value;
 
 use std::sync::Arc;
 
-use polars::prelude::LazyFrame;
+use polars::prelude::{DataFrame, LazyFrame};
 
 pub use ast::{
     Argument, BinaryOp, ExpandItem, Expr, ExprKind, Find, Join, KqlType, ListOp, Literal, MakeSeries, MvApply, Name,
     NamePattern, NamedExpr, NestedLevel, Operator, OperatorKind, OperatorParameter, Parameter, ParsePart, Pattern,
     PatternCase, Query, ReorderBy, Scan, ScanStep, Search, SeriesItem, SortKey, Statement, TextMatch, TextOp, Union,
 };
-pub use check::{Check, CheckedColumn, check};
-pub use diagnostics::{Diagnostic, Span, codes};
+pub use check::{Check, CheckedColumn};
+pub use diagnostics::{Diagnostic, SourceText, Span, codes};
+pub use engine::{Engine, KqlTable, Stats};
+pub use limits::{CancelToken, Limits, Stopped};
+pub use parameters::declared_parameters;
 pub use reference::reference;
-pub use result::{Column, QueryResult, Render};
+pub use result::{Column, Render};
 pub use schemas::{SchemaCatalog, TableFunction};
+pub use stored::StoredFunction;
 
-/// The tables and values the host offers to queries.
-pub trait Catalog {
+/// The tables, functions and values the host offers to queries. [`catalogs`] has ready ones.
+pub trait Catalog: Send + Sync {
     /// Names of all tables, for suggestions and wildcards.
     fn table_names(&self) -> Vec<String>;
 
@@ -50,7 +59,18 @@ pub trait Catalog {
         None
     }
 
-    /// A tabular function that the host supplies, such as `_GetWatchlist`.
+    /// Names of the functions below, for suggestions.
+    fn function_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// A function in KQL that the host keeps. `Err`: it is there but its text is not right. It goes before a
+    /// table of its name, as in Kusto.
+    fn function(&self, _name: &str) -> Result<Option<Arc<StoredFunction>>, Diagnostic> {
+        Ok(None)
+    }
+
+    /// A tabular function that the host runs itself, such as `_GetWatchlist`.
     fn table_function(&self, _name: &str) -> Option<Arc<TableFunction>> {
         None
     }
@@ -60,35 +80,40 @@ pub trait Catalog {
         Err(format!("the host does not run `{name}`"))
     }
 
+    /// Calls a function that [`Catalog::table_function`] knows to take rows: `T | invoke FileProfile(SHA1)`.
+    fn invoke_table_function(
+        &self,
+        name: &str,
+        _rows: DataFrame,
+        _arguments: &[(String, Literal)],
+    ) -> Result<LazyFrame, String> {
+        Err(format!("the host does not run `{name}`"))
+    }
+
     /// The bytes behind an address of `externaldata`. The engine itself opens no file and no connection.
     fn external_data(&self, _address: &str) -> Result<Vec<u8>, String> {
         Err("the host opens no addresses".to_string())
     }
 
-    /// The KQL type of a text column that is more than text: `dynamic` or `guid`.
+    /// The KQL type of a text column that is more than text. `dynamic` (JSON) and `guid` are taken as they stand;
+    /// text of another type is read as that type, and text that cannot be read is an error.
     fn column_type(&self, _table: &str, _column: &str) -> Option<KqlType> {
         None
     }
-}
-
-/// How to run a query.
-#[derive(Default, Clone)]
-pub struct QueryOptions {
-    /// What `now()` is; the clock if not set.
-    pub now: Option<chrono::DateTime<chrono::Utc>>,
-    /// The frame on the left of the query, whose text then begins with an operator.
-    pub piped_input: Option<LazyFrame>,
 }
 
 /// Why a query gave no result.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum QueryError {
     /// Mistakes in the query, with their places. [`QueryError::render`] shows them in its text.
-    #[error("{}", .0.iter().map(|d| format!("KQL error {} at line {}, column {}: {}{}", d.code, d.line, d.column, d.message, d.hint.as_ref().map(|h| format!(" ({h})")).unwrap_or_default())).collect::<Vec<_>>().join("\n"))]
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Diagnostics(Vec<Diagnostic>),
     /// The plan failed while it ran.
     #[error("KQL execution failed: {0}")]
     Execution(String),
+    /// It was cancelled, or went beyond a limit.
+    #[error("{0}")]
+    Stopped(Stopped),
 }
 
 impl QueryError {
@@ -98,37 +123,19 @@ impl QueryError {
             Self::Diagnostics(diagnostics) => {
                 diagnostics.iter().map(|diagnostic| diagnostic.render(source)).collect::<Vec<_>>().join("\n")
             }
-            Self::Execution(_) => self.to_string(),
+            Self::Execution(_) | Self::Stopped(_) => self.to_string(),
         }
     }
-}
 
-/// Parses, binds, plans and runs a query.
-pub fn execute(query: &str, catalog: &dyn Catalog, options: &QueryOptions) -> Result<QueryResult, QueryError> {
-    let (table, render, streams) = plan_query(query, catalog, options)?;
-    result::collect(table, render, streams)
-}
-
-/// The optimised polars plan of a query, as text: shows what reaches the files.
-pub fn explain(query: &str, catalog: &dyn Catalog, options: &QueryOptions) -> Result<String, QueryError> {
-    let (table, ..) = plan_query(query, catalog, options)?;
-    table.canonical().frame.explain(true).map_err(|error| QueryError::Execution(error.to_string()))
-}
-
-fn plan_query(
-    query: &str,
-    catalog: &dyn Catalog,
-    options: &QueryOptions,
-) -> Result<(plan::Table, Option<Render>, bool), QueryError> {
-    let (tree, diagnostics) = parser::parse(query, options.piped_input.is_some());
-    if !diagnostics.is_empty() {
-        return Err(QueryError::Diagnostics(diagnostics));
+    /// One of [`codes`]; the first mistake's if there are several.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Diagnostics(diagnostics) => diagnostics.first().map_or(codes::SYNTAX, |first| first.code),
+            Self::Execution(_) => codes::EXECUTION,
+            Self::Stopped(Stopped::Cancelled) => codes::CANCELLED,
+            Self::Stopped(_) => codes::LIMIT,
+        }
     }
-    let now = options.now.unwrap_or_else(chrono::Utc::now);
-    let binder = plan::Binder::new(catalog, now_ticks(now), options.piped_input.clone());
-    let (table, render) =
-        binder.query(&tree).map_err(|diagnostic| QueryError::Diagnostics(vec![diagnostic.located(query)]))?;
-    Ok((table, render, binder.streams.get()))
 }
 
 /// Parses a query without running it. Mistakes are reported, and what could be read is in the tree.

@@ -30,26 +30,13 @@ pub struct Render {
     pub properties: Vec<(String, String)>,
 }
 
-/// A finished query.
-#[derive(Debug, Clone)]
-pub struct QueryResult {
-    /// The rows, in ordinary polars types
-    pub frame: DataFrame,
-    /// One entry per column of `frame`
-    pub schema: Vec<Column>,
-    /// Set if the query ends in `render`
-    pub render: Option<Render>,
-}
-
 /// Groups of rows from files come in any order, another one each time. Up to so many are sorted, so that a
 /// query run twice prints one result.
 const ORDERED_ROWS: usize = 50_000;
 
 /// Runs the plan and gives datetimes and timespans their polars types.
-pub(crate) fn collect(table: Table, render: Option<Render>, streams: bool) -> Result<QueryResult, QueryError> {
+pub(crate) fn collect(table: Table, streams: bool) -> Result<(DataFrame, Vec<Column>), QueryError> {
     let table = table.canonical();
-    let schema =
-        table.columns.iter().map(|column| Column { name: column.name.clone(), kql_type: column.kql_type }).collect();
     let wanted: Vec<Expr> = table.columns.iter().map(|column| named(column.name.as_str())).collect();
     let failed = |error: PolarsError| QueryError::Execution(error.to_string());
     let mut frame = rows::collect(table.frame.select(wanted), streams).map_err(failed)?;
@@ -57,15 +44,21 @@ pub(crate) fn collect(table: Table, render: Option<Render>, streams: bool) -> Re
         let names: Vec<PlSmallStr> = frame.get_column_names_owned();
         frame = frame.sort(names, SortMultipleOptions::default()).map_err(failed)?;
     }
+    delivered_rows(frame, &table.columns)
+}
+
+/// Rows in physical form as the caller gets them.
+pub(crate) fn delivered_rows(frame: DataFrame, infos: &[ColumnInfo]) -> Result<(DataFrame, Vec<Column>), QueryError> {
+    let schema = infos.iter().map(|column| Column { name: column.name.clone(), kql_type: column.kql_type }).collect();
     let height = frame.height();
     let columns = frame
         .into_columns()
         .into_iter()
-        .zip(&table.columns)
+        .zip(infos)
         .map(|(column, info)| delivered(column, info))
         .collect::<Result<Vec<_>, _>>()?;
     let frame = DataFrame::new(height, columns).map_err(|error| QueryError::Execution(error.to_string()))?;
-    Ok(QueryResult { frame, schema, render })
+    Ok((frame, schema))
 }
 
 fn delivered(column: polars::prelude::Column, info: &ColumnInfo) -> Result<polars::prelude::Column, QueryError> {

@@ -4,15 +4,22 @@
 //! name. One row function states a rule once; the planner uses native expressions only where
 //! both agree, which is where speed and pushdown matter (comparisons, boolean logic, sums).
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use polars::prelude::*;
 
 use crate::{
     ast::KqlType,
     functions::text_match::TextTest,
+    limits::{self, Watch},
     value::{Cell, Value, null_of},
 };
+
+/// Rows between two looks at whether the query was stopped.
+const BETWEEN_CHECKS: usize = 8192;
 
 /// Cells of one row to one cell.
 pub(crate) type RowFunction = Arc<dyn Fn(&[Cell<'_>]) -> Value + Send + Sync>;
@@ -52,7 +59,11 @@ pub(crate) fn literal(value: &Value, kql_type: KqlType) -> Expr {
 /// Runs a plan: in batches that need not all be in memory, or at once with the rows in their order.
 pub(crate) fn collect(frame: LazyFrame, streams: bool) -> PolarsResult<DataFrame> {
     let engine = if streams { Engine::Streaming } else { Engine::InMemory };
-    frame.collect_with_engine(engine).map(|result| result.unwrap_single())
+    // polars panics where an error has no way out of a scan: the query is lost, the host is not.
+    let run = AssertUnwindSafe(|| frame.collect_with_engine(engine).map(|result| result.unwrap_single()));
+    catch_unwind(run).unwrap_or_else(|_| {
+        Err(polars_err!(ComputeError: "the query crashed while it ran; its tables are unharmed. Please report it"))
+    })
 }
 
 /// An input of a row function: a column, or a constant that is not copied per row.
@@ -78,7 +89,8 @@ pub(crate) fn map_rows(inputs: Vec<Input>, output: KqlType, function: RowFunctio
         let cells: Vec<Cell<'_>> = template.iter().flatten().map(Cell::borrowed).collect();
         return literal(&function(&cells), output);
     };
-    let run = move |columns: &mut [Column]| run(columns, &template, output, &function);
+    let watch = limits::planned();
+    let run = move |columns: &mut [Column]| run(columns, &template, output, &function, watch.as_deref());
     let field = move |_: &Schema, fields: &[Field]| Ok(Field::new(fields[0].name().clone(), physical(output)));
     first.clone().map_many(run, others, field)
 }
@@ -88,6 +100,7 @@ fn run(
     template: &[Option<Value>],
     output: KqlType,
     function: &RowFunction,
+    watch: Option<&Watch>,
 ) -> PolarsResult<Column> {
     let series: Vec<Series> = columns.iter().map(|column| column.as_materialized_series().rechunk()).collect();
     let readers = series.iter().map(Reader::new).collect::<PolarsResult<Vec<_>>>()?;
@@ -97,7 +110,16 @@ fn run(
         series.iter().map(|series| series.len()).max().unwrap_or(0)
     };
     let mut cells: Vec<Cell<'_>> = Vec::with_capacity(template.len());
+    let mut stopped = false;
     let rows = (0..height).map(|row| {
+        // An error inside a scan is a panic of polars, so that a stopped query runs out on nulls: the watch has kept
+        // the reason, and no result comes of it.
+        if row.is_multiple_of(BETWEEN_CHECKS) {
+            stopped = watch.is_some_and(|watch| watch.check().is_err());
+        }
+        if stopped {
+            return Cell::Null;
+        }
         cells.clear();
         let mut next = readers.iter();
         for slot in template {
@@ -114,8 +136,12 @@ fn run(
 
 /// A test of every text of a column. A null reads as the empty text; the answer is never null.
 pub(crate) fn test_texts(text: Expr, test: TextTest) -> Expr {
+    let watch = limits::planned();
     let run = move |column: Column| -> PolarsResult<Column> {
         let texts = column.str()?;
+        if watch.as_ref().is_some_and(|watch| watch.check().is_err()) {
+            return Ok(BooleanChunked::full(column.name().clone(), false, texts.len()).into_column());
+        }
         let empty = test("");
         let hits: BooleanChunked = texts.iter().map(|text| text.map_or(empty, |text| test(text))).collect();
         Ok(hits.with_name(column.name().clone()).into_column())
@@ -191,7 +217,11 @@ pub(crate) fn map_lists(
     output: KqlType,
     function: impl Fn(&[Vec<Cell<'_>>]) -> Value + Send + Sync + 'static,
 ) -> Expr {
+    let watch = limits::planned();
     let run = move |columns: &mut [Column]| -> PolarsResult<Column> {
+        if let Some(watch) = &watch {
+            watch.check_batch()?;
+        }
         let series: Vec<&Series> = columns.iter().map(|column| column.as_materialized_series()).collect();
         let lists = series.iter().map(|series| series.list()).collect::<PolarsResult<Vec<_>>>()?;
         let height = lists.iter().map(|list| list.len()).max().unwrap_or(0);

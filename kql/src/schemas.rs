@@ -12,14 +12,16 @@ use crate::{Catalog, Column, KqlType};
 pub struct TableFunction {
     /// Scalar parameters; each may be left out
     pub parameters: Vec<Column>,
-    /// What it gives
+    /// What it gives; empty if only a call tells. What is added to the rows, if it takes rows.
     pub columns: Vec<Column>,
+    /// It takes the rows in front of it: `T | invoke FileProfile(SHA1)`
+    pub takes_rows: bool,
 }
 
 /// Tables and tabular functions by their columns alone; no rows.
 ///
 /// Its JSON: `{"tables": {name: {"columns": {column: type}}}, "functions": {name: {"parameters":
-/// [[name, type]], "columns": {column: type}}}}`; an object of tables alone is read as well.
+/// [[name, type]], "columns": {column: type}, "takes_rows": false}}}`; an object of tables alone is read as well.
 #[derive(Debug, Clone, Default)]
 pub struct SchemaCatalog {
     tables: HashMap<String, Arc<[Column]>>,
@@ -43,7 +45,8 @@ impl SchemaCatalog {
             let part = |key: &str| {
                 function.get(key).map_or(Ok(Vec::new()), columns_of).map_err(|problem| format!("{name}: {problem}"))
             };
-            let function = TableFunction { parameters: part("parameters")?, columns: part("columns")? };
+            let takes_rows = function.get("takes_rows").and_then(Value::as_bool).unwrap_or(false);
+            let function = TableFunction { parameters: part("parameters")?, columns: part("columns")?, takes_rows };
             catalog.functions.insert(name.clone(), Arc::new(function));
         }
         Ok(catalog)
@@ -83,6 +86,10 @@ impl Catalog for SchemaCatalog {
             true => Err("only its columns are known".to_string()),
             false => Ok(None),
         }
+    }
+
+    fn function_names(&self) -> Vec<String> {
+        self.functions.keys().cloned().collect()
     }
 
     fn schema(&self, name: &str) -> Option<Arc<[Column]>> {

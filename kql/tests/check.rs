@@ -1,6 +1,6 @@
 //! Checking: names and types without rows.
 
-use huntbook_kql::{Check, QueryOptions, SchemaCatalog, batch, check};
+use huntbook_kql::{Check, Engine, SchemaCatalog, batch};
 
 const SCHEMAS: &str = r#"{
     "tables": {
@@ -12,8 +12,12 @@ const SCHEMAS: &str = r#"{
     }
 }"#;
 
+fn engine() -> Engine {
+    Engine::new(SchemaCatalog::from_json(SCHEMAS).unwrap())
+}
+
 fn checked(query: &str) -> Check {
-    check(query, &SchemaCatalog::from_json(SCHEMAS).unwrap(), &QueryOptions::default())
+    engine().check(query)
 }
 
 /// `name:type` of every column; `?` where only rows tell the type.
@@ -94,18 +98,19 @@ fn the_whole_language_parses() {
 
 #[test]
 fn batches_answer_every_line() {
-    let catalog = SchemaCatalog::from_json(SCHEMAS).unwrap();
     let input = "{\"id\": 1, \"query\": \"Hosts | project Name\"}\n\n{\"id\": \"b\", \"query\": \"Hosts | wher x\"}\n";
     let mut output = Vec::new();
-    batch::check_jsonl(input.as_bytes(), &mut output, &catalog).unwrap();
+    batch::check_jsonl(input.as_bytes(), &mut output, &engine()).unwrap();
     let lines: Vec<serde_json::Value> =
         String::from_utf8(output).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[0]["columns"], serde_json::json!([["Name", "string"]]));
     assert_eq!((&lines[1]["id"], &lines[1]["parse"]), (&serde_json::json!("b"), &serde_json::json!(false)));
+    let error = &lines[1]["error"];
+    assert_eq!((&error["code"], &error["line"], &error["column"]), (&"KH0003".into(), &1.into(), &9.into()));
 
     let mut output = Vec::new();
-    batch::run_jsonl("{\"id\": 1, \"query\": \"print a = 1s, b = real(nan)\"}".as_bytes(), &mut output, &catalog)
+    batch::run_jsonl("{\"id\": 1, \"query\": \"print a = 1s, b = real(nan)\"}".as_bytes(), &mut output, &engine())
         .unwrap();
     let line: serde_json::Value = serde_json::from_slice(&output).unwrap();
     assert_eq!(line["rows"], serde_json::json!([["00:00:01", "NaN"]]));

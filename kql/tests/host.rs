@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Host, error, logins, rows, rows_of};
-use huntbook_kql::{QueryOptions, execute, tables_mentioned};
+use huntbook_kql::{Engine, tables_mentioned};
 use polars::prelude::*;
 use serde_json::json;
 
@@ -32,11 +32,11 @@ fn host_problems_are_diagnostics() {
 
 #[test]
 fn piped_frames_begin_with_an_operator() {
-    let options = QueryOptions { piped_input: Some(logins().lazy()), ..QueryOptions::default() };
+    let engine = Engine::new(Host).with_piped_input(logins().lazy());
     for query in
         ["where Attempts > 1 | count", "| where Attempts > 1 | count", "summarize Count = countif(Attempts > 1)"]
     {
-        let result = execute(query, &Host, &options).unwrap_or_else(|error| panic!("{}", error.render(query)));
+        let result = engine.run(query).unwrap_or_else(|error| panic!("{}", error.render(query)));
         assert_eq!(rows_of(&result), json!([[2]]), "{query}");
     }
 }
@@ -44,8 +44,7 @@ fn piped_frames_begin_with_an_operator() {
 #[test]
 fn now_is_one_moment_that_the_host_may_set() {
     let now = chrono::DateTime::parse_from_rfc3339("2020-01-03T00:00:00Z").unwrap().to_utc();
-    let options = QueryOptions { now: Some(now), ..QueryOptions::default() };
-    let result = execute("Logins | where TimeGenerated > ago(36h) | count", &Host, &options).unwrap();
+    let result = Engine::new(Host).with_now(now).run("Logins | where TimeGenerated > ago(36h) | count").unwrap();
     assert_eq!(rows_of(&result), json!([[2]]));
 }
 
@@ -61,12 +60,10 @@ fn predicates_reach_parquet() {
     let mut frame = logins();
     ParquetWriter::new(std::fs::File::create(&path).unwrap()).finish(&mut frame).unwrap();
     let scan = LazyFrame::scan_parquet(PlRefPath::new(path.to_str().unwrap()), ScanArgsParquet::default()).unwrap();
-    let plan = huntbook_kql::explain(
-        "where TimeGenerated > datetime(2020-01-02) and Account == 'bob' | project Account",
-        &Host,
-        &QueryOptions { piped_input: Some(scan), ..QueryOptions::default() },
-    )
-    .unwrap();
+    let plan = Engine::new(Host)
+        .with_piped_input(scan)
+        .explain("where TimeGenerated > datetime(2020-01-02) and Account == 'bob' | project Account")
+        .unwrap();
     std::fs::remove_file(&path).unwrap();
     assert!(plan.contains("SELECTION:") && !plan.contains("FILTER"), "{plan}");
     assert!(plan.contains("PROJECT 2/5 COLUMNS"), "{plan}");

@@ -3,7 +3,7 @@
 mod common;
 
 use common::Host;
-use huntbook_kql::{QueryOptions, execute, parse, tables_mentioned};
+use huntbook_kql::{Engine, parse, tables_mentioned};
 use proptest::prelude::*;
 
 fn survives(query: &str) {
@@ -12,8 +12,9 @@ fn survives(query: &str) {
         diagnostic.render(query);
     }
     tables_mentioned(query);
-    if let Err(error) = execute(query, &Host, &QueryOptions::default()) {
-        error.render(query);
+    if let Err(error) = Engine::new(Host).run(query) {
+        let shown = error.render(query);
+        assert!(!shown.contains("crashed"), "{shown}");
     }
 }
 
@@ -49,7 +50,7 @@ fn doubling_lets_are_refused() {
         query += &format!("let t{at} = union t{0}, t{0};\n", at - 1);
     }
     query += "t59 | count";
-    let error = execute(&query, &Host, &QueryOptions::default()).unwrap_err().to_string();
+    let error = Engine::new(Host).run(&query).unwrap_err().to_string();
     assert!(error.contains("KH0004"), "{error}");
 
     let mut query = "let f0 = (x:long) { x + 1 };\n".to_string();

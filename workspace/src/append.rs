@@ -76,10 +76,21 @@ fn merge(schema: &mut TableSchema, new: Vec<ColumnSchema>, table: &str) -> Resul
 
 /// May values of `new` be stored in a column of `old` without losing anything?
 fn widens(new: ColumnType, old: ColumnType) -> bool {
-    new == old || (new == ColumnType::Int && matches!(old, ColumnType::Long | ColumnType::Real))
+    use ColumnType::{Dynamic, Guid, Int, Long, Real, String};
+    new == old || matches!((new, old), (Int, Long | Real) | (String, Dynamic | Guid))
 }
 
 fn conform(rows: DataFrame, schema: &TableSchema) -> Result<DataFrame, WorkspaceError> {
+    for column in rows.columns() {
+        let is_dynamic = schema.column(column.name()).is_some_and(|known| known.column_type == ColumnType::Dynamic);
+        let texts = column.str().ok().filter(|_| is_dynamic);
+        let is_json = |text: &&str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        if let Some(text) = texts.and_then(|texts| texts.iter().flatten().find(|text| !is_json(text))) {
+            let shown: String = text.chars().take(40).collect();
+            let why = format!("the column `{}` is dynamic and takes JSON; `{shown}` is none", column.name());
+            return Err(WorkspaceError::Write { path: PathBuf::new(), why });
+        }
+    }
     let casts: Vec<Expr> = rows
         .schema()
         .iter_names()

@@ -35,6 +35,10 @@ pub enum ColumnType {
     String,
     Datetime,
     Timespan,
+    /// JSON text; null for JSON null
+    Dynamic,
+    /// Lower-case text
+    Guid,
 }
 
 impl ColumnType {
@@ -57,7 +61,7 @@ impl ColumnType {
             ColumnType::Int => DataType::Int32,
             ColumnType::Long => DataType::Int64,
             ColumnType::Real => DataType::Float64,
-            ColumnType::String => DataType::String,
+            ColumnType::String | ColumnType::Dynamic | ColumnType::Guid => DataType::String,
             ColumnType::Datetime => DataType::Datetime(TimeUnit::Nanoseconds, None),
             ColumnType::Timespan => DataType::Duration(TimeUnit::Nanoseconds),
         }
@@ -72,6 +76,8 @@ impl ColumnType {
             ColumnType::String => "string",
             ColumnType::Datetime => "datetime",
             ColumnType::Timespan => "timespan",
+            ColumnType::Dynamic => "dynamic",
+            ColumnType::Guid => "guid",
         }
     }
 }

@@ -55,8 +55,7 @@ pub(crate) fn test(op: TextOp, needle: &str) -> TextTest {
                 None => {
                     let needle = needle.to_string();
                     Arc::new(move |text| {
-                        let hit =
-                            if folds { matches_folded(how, text, &needle) } else { matches(how, text, &needle) };
+                        let hit = if folds { matches_folded(how, text, &needle) } else { matches(how, text, &needle) };
                         hit != negated
                     })
                 }
@@ -150,7 +149,10 @@ struct Finder {
 enum Search {
     /// Windows of equal length, so that no two of them begin at one place; per window the needles
     /// it is part of, and where in them.
-    Windows { searcher: Searcher, places: Vec<Vec<(usize, usize)>> },
+    Windows {
+        searcher: Searcher,
+        places: Vec<Vec<(usize, usize)>>,
+    },
     Automaton(AhoCorasick),
 }
 
@@ -184,9 +186,9 @@ impl Finder {
                 }
                 false
             }
-            Search::Automaton(automaton) => automaton.find_overlapping_iter(text).any(|hit| {
-                self.needles[hit.pattern().as_usize()].stands_at(hit.start(), text, self.folds)
-            }),
+            Search::Automaton(automaton) => automaton
+                .find_overlapping_iter(text)
+                .any(|hit| self.needles[hit.pattern().as_usize()].stands_at(hit.start(), text, self.folds)),
         }
     }
 }
@@ -234,7 +236,13 @@ fn spellings(window: &[u8], folds: bool) -> Vec<Vec<u8>> {
     let mut all = vec![Vec::with_capacity(window.len())];
     for byte in window {
         let (lower, upper) = (byte.to_ascii_lowercase(), byte.to_ascii_uppercase());
-        let choices = if !folds { vec![*byte] } else if lower == upper { vec![lower] } else { vec![lower, upper] };
+        let choices = if !folds {
+            vec![*byte]
+        } else if lower == upper {
+            vec![lower]
+        } else {
+            vec![lower, upper]
+        };
         all = all
             .iter()
             .flat_map(|begun| choices.iter().map(move |choice| begun.iter().copied().chain([*choice]).collect()))

@@ -449,14 +449,7 @@ fn split_if(function: &str) -> (&str, bool) {
     }
 }
 
-fn single(
-    kind: &str,
-    column: Expr,
-    may_be_null: bool,
-    kql_type: KqlType,
-    cap: usize,
-    collector: &Collector,
-) -> Typed {
+fn single(kind: &str, column: Expr, may_be_null: bool, kql_type: KqlType, cap: usize, collector: &Collector) -> Typed {
     use KqlType::*;
     let long = |expression: Expr| Typed::computed(expression.cast(DataType::Int64), Long);
     let spread = |expression: Expr| Typed::computed(collector.aggregate(expression).fill_null(lit(0.0)), Real);

@@ -346,8 +346,7 @@ impl Binder<'_> {
         if self.checking {
             return Ok((Vec::new(), kql_type));
         }
-        let frame =
-            self.collected(table.frame.clone().select([first.expression().alias("value")]), span)?;
+        let frame = self.collected(table.frame.clone().select([first.expression().alias("value")]), span)?;
         let series = frame.columns()[0].as_materialized_series().rechunk();
         let reader = rows::Reader::new(&series).map_err(plan_error(span))?;
         Ok(((0..series.len()).map(|row| reader.get(row).into_owned()).collect(), kql_type))

@@ -52,11 +52,9 @@ impl Binder<'_> {
         let index = parameter(parameters, &["with_itemindex"]);
         let texts: Vec<bool> = targets.iter().map(|(_, kql_type)| *kql_type == KqlType::String).collect();
         let items: Vec<String> = (0..targets.len()).map(|at| format!("\0item {at}")).collect();
-        let expansion =
-            Expansion { names: items.clone(), texts, with_index: index.is_some(), as_pairs, limit };
+        let expansion = Expansion { names: items.clone(), texts, with_index: index.is_some(), as_pairs, limit };
         let lists = expansion.lists(sources).alias(EXPANDED);
-        let exploded: Vec<&str> =
-            items.iter().map(String::as_str).chain(index.is_some().then_some(INDEX)).collect();
+        let exploded: Vec<&str> = items.iter().map(String::as_str).chain(index.is_some().then_some(INDEX)).collect();
         let parts: Vec<Expr> = exploded.iter().map(|name| named(EXPANDED).struct_().field_by_name(name)).collect();
         // What the items replace is not copied for each of them.
         let kept = table.columns.iter().filter(|column| !targets.iter().any(|(name, _)| *name == column.name));
@@ -178,7 +176,8 @@ impl Expansion {
         let mut fields: Vec<Series> = lists.iter_mut().map(|list| list.finish().into_series()).collect();
         if self.with_index {
             let numbers: ListChunked = numbers.into_iter().collect();
-            fields.push(numbers.into_series().with_name(INDEX.into()).cast(&DataType::List(Box::new(DataType::Int64)))?);
+            fields
+                .push(numbers.into_series().with_name(INDEX.into()).cast(&DataType::List(Box::new(DataType::Int64)))?);
         }
         Ok(StructChunked::from_series(columns[0].name().clone(), height, fields.iter())?.into_column())
     }

@@ -60,10 +60,15 @@ impl Binder<'_> {
         if let Some(extra) = extra.first() {
             return Err(not_executed(extra.value.span.clone(), "an extra key of `ipv4_lookup`"));
         }
-        let lookup = Ranges::collect(&ranges, range, span)?;
-        looked_up(&table, address, lookup, &renamed, columns, keep_unmatched, span)
+        let lookup = Ranges::collect(self, &ranges, range, span)?;
+        let addressed = table.frame.clone().with_columns([address.expression.alias(ADDRESS)]);
+        let addressed = self.collected(addressed, span)?;
+        looked_up(&table, &addressed, lookup, &renamed, columns, keep_unmatched, span)
     }
 }
+
+/// The column of addresses while they are looked up.
+const ADDRESS: &str = "\0address";
 
 /// Network ranges with the rows they stand in, most specific first.
 struct Ranges {
@@ -72,10 +77,10 @@ struct Ranges {
 }
 
 impl Ranges {
-    fn collect(table: &Table, range: Typed, span: &Span) -> Bound<Self> {
+    fn collect(binder: &Binder<'_>, table: &Table, range: Typed, span: &Span) -> Bound<Self> {
         const RANGE: &str = "\0range";
         let frame = table.frame.clone().with_columns([range.expression.alias(RANGE)]);
-        let frame = frame.collect().map_err(plan_error(span))?;
+        let frame = binder.collected(frame, span)?;
         let texts = frame.column(RANGE).map_err(plan_error(span))?.as_materialized_series().rechunk();
         let texts = texts.str().map_err(plan_error(span))?.clone();
         let mut entries: Vec<(u32, u32, usize)> = texts
@@ -105,16 +110,13 @@ fn parsed_range(text: &str) -> Option<(u32, u32)> {
 /// Puts the columns of the matching range beside each row.
 fn looked_up(
     table: &Table,
-    address: Typed,
+    frame: &DataFrame,
     ranges: Ranges,
     renamed: &[(String, ColumnInfo)],
     columns: Vec<ColumnInfo>,
     keep_unmatched: bool,
     span: &Span,
 ) -> Bound<Table> {
-    const ADDRESS: &str = "\0address";
-    let frame = table.frame.clone().with_columns([address.expression.alias(ADDRESS)]);
-    let frame = frame.collect().map_err(plan_error(span))?;
     let texts = frame.column(ADDRESS).map_err(plan_error(span))?.as_materialized_series().rechunk();
     let texts = texts.str().map_err(plan_error(span))?;
     let hits: Vec<Option<usize>> = texts.iter().map(|text| ranges.row_of(text.unwrap_or_default())).collect();

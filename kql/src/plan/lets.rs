@@ -1,11 +1,11 @@
 //! Names: `let` bindings, function parameters and the columns of the current row.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use super::{Binder, Bound, ColumnInfo, Either, Table, Typed};
 use crate::{
     ast::{Argument, Expr as Ast, ExprKind, Name, Parameter, Statement},
-    diagnostics::{Diagnostic, Span, codes},
+    diagnostics::{Diagnostic, SourceText, Span, codes},
 };
 
 /// Calls inside calls inside calls: KQL has no recursion, so deep chains are mistakes.
@@ -27,6 +27,8 @@ pub(crate) struct Function {
     parameters: Vec<Parameter>,
     body: Vec<Statement>,
     captured: Scope,
+    /// The text it stands in, if that is not the query.
+    source: Option<Arc<SourceText>>,
 }
 
 struct Link {
@@ -142,6 +144,7 @@ impl Binder<'_> {
                     parameters: parameters.clone(),
                     body: body.clone(),
                     captured: scope.clone(),
+                    source: None,
                 };
                 Binding::Function(Rc::new(function))
             }
@@ -163,8 +166,7 @@ impl Binder<'_> {
         span: &Span,
         scope: &Scope,
     ) -> Bound<Either> {
-        self.calls.set(self.calls.get() + 1);
-        if self.calls.get() > MAX_CALL_DEPTH {
+        if self.calls.get() >= MAX_CALL_DEPTH {
             return Err(Diagnostic::new(
                 codes::TOO_DEEP,
                 span.clone(),
@@ -177,13 +179,29 @@ impl Binder<'_> {
         for (parameter, binding) in function.parameters.iter().zip(values) {
             inner = inner.with(&parameter.name.text, binding);
         }
-        let result = self.body(function, span, inner);
+        self.calls.set(self.calls.get() + 1);
+        let result = self.statements_result(&function.body, span, inner);
         self.calls.set(self.calls.get() - 1);
-        result
+        result.map_err(|problem| problem.within(function.source.as_ref()))
     }
 
-    fn body(&self, function: &Function, span: &Span, scope: Scope) -> Bound<Either> {
-        self.statements_result(&function.body, span, scope)
+    /// A stored function among the `let`s of its own text.
+    pub(super) fn stored(&self, stored: &crate::StoredFunction) -> Bound<Function> {
+        let mut captured = Scope::default();
+        for statement in &stored.before {
+            if let Statement::Let { name, value } = statement {
+                captured =
+                    self.bind_let(name, value, &captured).map_err(|problem| problem.within(Some(&stored.source)))?;
+            }
+        }
+        let function = Function {
+            view: false,
+            parameters: stored.parameters.clone(),
+            body: stored.body.clone(),
+            captured,
+            source: Some(stored.source.clone()),
+        };
+        Ok(function)
     }
 
     fn statements_result(&self, statements: &[Statement], span: &Span, mut scope: Scope) -> Bound<Either> {
@@ -261,7 +279,9 @@ impl Binder<'_> {
             let value = match named.or_else(|| positional.next()) {
                 Some(argument) => self.argument(parameter, &argument.value, scope)?,
                 None => match &parameter.default {
-                    Some(default) => self.argument(parameter, default, &function.captured)?,
+                    Some(default) => self
+                        .argument(parameter, default, &function.captured)
+                        .map_err(|problem| problem.within(function.source.as_ref()))?,
                     None => {
                         return Err(Diagnostic::new(
                             codes::ARGUMENTS,

@@ -26,7 +26,9 @@ mod search;
 mod series;
 mod sources;
 mod special;
+mod stored;
 mod summarize;
+mod texts;
 mod top;
 mod tuples;
 mod unexecuted;
@@ -36,6 +38,7 @@ mod windows;
 use std::{
     cell::{Cell as Counter, RefCell},
     rc::Rc,
+    sync::Arc,
 };
 
 use polars::prelude::*;
@@ -44,9 +47,10 @@ use crate::rows::named;
 
 use crate::{
     Catalog,
-    ast::{Expr as Ast, ExprKind, KqlType, Query, Statement},
+    ast::{Expr as Ast, ExprKind, KqlType, Literal, Query, Statement},
     diagnostics::{Diagnostic, Span, codes},
     functions,
+    limits::Watch,
     result::Render,
     rows,
     value::{self, Value},
@@ -240,6 +244,9 @@ pub(crate) struct Binder<'a> {
     pub(crate) piped: Option<LazyFrame>,
     /// Names and types only: nothing is read, and what cannot run may still bind.
     pub(crate) checking: bool,
+    /// Values of the host that go before those of the catalog.
+    parameters: &'a [(String, Literal)],
+    watch: Arc<Watch>,
     /// The query reads files or a large frame: it runs in batches, whose order nothing depends on.
     pub(crate) streams: Counter<bool>,
     /// Legs of `union isfuzzy=true` that are being bound.
@@ -248,6 +255,7 @@ pub(crate) struct Binder<'a> {
     work: Counter<usize>,
     calls: Counter<usize>,
     known_tables: RefCell<Option<Rc<Vec<String>>>>,
+    stored: stored::Cache,
 }
 
 impl<'a> Binder<'a> {
@@ -257,13 +265,25 @@ impl<'a> Binder<'a> {
             now,
             piped,
             checking: false,
+            parameters: &[],
+            watch: Watch::idle(),
             streams: Counter::new(false),
             fuzzy: Counter::new(0),
             render: RefCell::default(),
             work: Counter::new(0),
             calls: Counter::new(0),
             known_tables: RefCell::default(),
+            stored: stored::Cache::default(),
         }
+    }
+
+    pub(crate) fn with_parameters(self, parameters: &'a [(String, Literal)]) -> Self {
+        Self { parameters, ..self }
+    }
+
+    /// A binder whose plan and subqueries can be stopped.
+    pub(crate) fn watched(self, watch: Arc<Watch>) -> Self {
+        Self { watch, ..self }
     }
 
     /// A binder that only checks.
@@ -371,10 +391,13 @@ impl<'a> Binder<'a> {
             }
             ExprKind::Call { name, arguments } if name.text == "table" => self.named_table(name, arguments, scope)?,
             ExprKind::Call { name, arguments } => {
-                if scope.find(&name.text).is_none()
-                    && let Some(table) = self.hosted_call(name, arguments, scope)?
-                {
-                    return Ok(Either::Table(table));
+                if scope.find(&name.text).is_none() {
+                    if let Some(found) = self.stored_call(name, None, arguments, &expression.span, scope)? {
+                        return Ok(found);
+                    }
+                    if let Some(table) = self.hosted_call(name, arguments, scope)? {
+                        return Ok(Either::Table(table));
+                    }
                 }
                 if self.tolerates_missing()
                     && !scope.has_rows()
@@ -441,8 +464,8 @@ impl<'a> Binder<'a> {
                 let function = function.clone();
                 self.call_function(&function, None, &[], span, scope)
             }
-            None => match (self.catalog_table(name, span)?, scope.open_column()) {
-                (Some(table), _) => Ok(Either::Table(table)),
+            None => match (self.stored_or_table(name, span)?, scope.open_column()) {
+                (Some(found), _) => Ok(found),
                 (None, Some(column)) => Ok(Either::Scalar(Typed::column(column))),
                 (None, None) if scope.has_rows() => Err(self.unknown_column(name, span, scope)),
                 (None, None) if self.tolerates_missing() => {
@@ -477,17 +500,22 @@ impl<'a> Binder<'a> {
                 continue;
             }
             table = self.windowed(table, operator, &scope)?;
+            if multiplies_rows(&operator.kind) {
+                table.frame = self.watch.over_step(table.frame);
+            }
         }
         Ok(table)
     }
 
-    /// Runs a plan whose rows the rest of the plan needs.
+    /// Runs a plan whose rows the rest of the plan needs. They count as held memory, and cancelling stops it.
     pub(crate) fn collected(&self, frame: LazyFrame, span: &Span) -> Bound<DataFrame> {
-        rows::collect(frame, self.streams.get()).map_err(plan_error(span))
+        rows::collect(self.watch.over_subquery(frame), self.streams.get()).map_err(plan_error(span))
     }
 
     /// Counts work, so that a query that doubles per line is refused instead of hanging.
     pub(crate) fn spend(&self, amount: usize, span: &Span) -> Bound<()> {
+        // The run ends with the reason that the watch keeps, whatever this says.
+        self.watch.check().map_err(|stopped| Diagnostic::new(codes::LIMIT, span.clone(), stopped.to_string()))?;
         self.work.set(self.work.get().saturating_add(amount));
         if self.work.get() > MAX_WORK {
             return Err(Diagnostic::new(codes::TOO_DEEP, span.clone(), "the query expands to too many operators")
@@ -526,7 +554,8 @@ impl<'a> Binder<'a> {
             Ok(condition) if condition.constant.is_none() => {
                 let columns = table.columns.clone();
                 let (name, serialized) = (table.name.clone(), table.serialized);
-                let filtered = table.with(table.frame.clone().filter(operators::kept_rows(condition.expression)), columns);
+                let filtered =
+                    table.with(table.frame.clone().filter(operators::kept_rows(condition.expression)), columns);
                 Table { name, serialized, ..filtered }
             }
             _ => table,
@@ -541,9 +570,19 @@ impl<'a> Binder<'a> {
                 let message = format!("the query parameter `{}` must be a scalar", parameter.name.text);
                 return Err(Diagnostic::new(codes::TYPE, parameter.name.span.clone(), message));
             };
-            let given = self.catalog.scalar(&parameter.name.text);
+            let given = self.host_value(&parameter.name.text);
             let value = match (given, &parameter.default) {
-                (Some(literal), _) => Typed::constant(value::of_literal(&literal), literal.kql_type()),
+                (Some(literal), _) => {
+                    let given = literal.kql_type();
+                    if given != kql_type && !scalar::widens(given, kql_type) {
+                        let message = format!(
+                            "the query parameter `{}` is a {kql_type}, the value given is a {given}",
+                            parameter.name.text
+                        );
+                        return Err(Diagnostic::new(codes::TYPE, parameter.name.span.clone(), message));
+                    }
+                    Typed::constant(value::of_literal(&literal), given)
+                }
                 (None, Some(default)) => self.scalar(default, &scope)?,
                 (None, None) if self.checking => Typed::computed(rows::literal(&value::Cell::Null, kql_type), kql_type),
                 (None, None) => {
@@ -557,10 +596,17 @@ impl<'a> Binder<'a> {
         Ok(scope)
     }
 
+    /// A value of the host by its name.
+    pub(crate) fn host_value(&self, name: &str) -> Option<Literal> {
+        let bound = self.parameters.iter().find(|(known, _)| known == name);
+        bound.map(|(_, literal)| literal.clone()).or_else(|| self.catalog.scalar(name))
+    }
+
     pub(crate) fn unknown_table(&self, name: &str, span: &Span, scope: &Scope) -> Diagnostic {
         let tables = self.table_names();
         let lets = scope.names();
-        let candidates = tables.iter().map(String::as_str).chain(lets.iter().map(String::as_str));
+        let functions = self.catalog.function_names();
+        let candidates = [&*tables, &lets, &functions].into_iter().flatten().map(String::as_str);
         Diagnostic::new(codes::UNKNOWN_TABLE, span.clone(), format!("unknown table `{name}`"))
             .with_nearest(name, candidates)
     }
@@ -572,6 +618,15 @@ impl<'a> Binder<'a> {
         Diagnostic::new(codes::UNKNOWN_COLUMN, span.clone(), format!("unknown column `{name}`"))
             .with_nearest(name, candidates)
     }
+}
+
+/// Operators that may give many rows for one: a batch of theirs can take long.
+fn multiplies_rows(operator: &crate::ast::OperatorKind) -> bool {
+    use crate::ast::OperatorKind;
+    matches!(
+        operator,
+        OperatorKind::Join(_) | OperatorKind::Lookup(_) | OperatorKind::MvExpand { .. } | OperatorKind::MvApply(_)
+    )
 }
 
 /// `cluster(...)`, `database(...)` and their methods.

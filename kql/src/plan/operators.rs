@@ -263,15 +263,17 @@ impl Binder<'_> {
         let ExprKind::Call { name, arguments } = &call.kind else {
             return Err(Diagnostic::new(codes::SYNTAX, call.span.clone(), "`invoke` needs a function call"));
         };
-        let Some(Binding::Function(function)) = scope.find(&name.text) else {
-            return Err(Diagnostic::new(
-                codes::UNKNOWN_FUNCTION,
-                name.span.clone(),
-                format!("unknown tabular function `{}`", name.text),
-            ));
+        let result = match scope.find(&name.text) {
+            Some(Binding::Function(function)) => {
+                let function = function.clone();
+                self.call_function(&function, Some(table), arguments, &call.span, scope)?
+            }
+            _ => match self.stored_call(name, Some(table.clone()), arguments, &call.span, scope)? {
+                Some(result) => result,
+                None => return self.hosted_invoke(table, name, arguments, scope),
+            },
         };
-        let function = function.clone();
-        match self.call_function(&function, Some(table), arguments, &call.span, scope)? {
+        match result {
             Either::Table(table) => Ok(table),
             Either::Scalar(_) => Err(Diagnostic::new(
                 codes::TYPE,

@@ -106,9 +106,11 @@ fn part_name(at: usize) -> String {
 
 /// Matches every text once. Gives a struct: the parts, and the flag that says whether there are any.
 fn parsed(text: Expr, rule: Rule) -> Expr {
-    let fields = rule.targets.iter().enumerate().map(|(at, target)| {
-        Field::new(part_name(at).into(), rows::physical(target.kql_type))
-    });
+    let fields = rule
+        .targets
+        .iter()
+        .enumerate()
+        .map(|(at, target)| Field::new(part_name(at).into(), rows::physical(target.kql_type)));
     let dtype = DataType::Struct(fields.chain([Field::new(MATCHES.into(), DataType::Boolean)]).collect());
     let run = move |column: Column| -> PolarsResult<Column> {
         let texts = column.str()?;

@@ -68,7 +68,7 @@ impl Binder<'_> {
     }
 
     fn host_scalar(&self, name: &str, span: &Span) -> Bound<Typed> {
-        match self.catalog.scalar(name) {
+        match self.host_value(name) {
             Some(literal) => Ok(Typed::constant(value::of_literal(&literal), literal.kql_type())),
             None => Err(Diagnostic::new(
                 codes::UNKNOWN_COLUMN,
@@ -488,7 +488,9 @@ fn among(items: Vec<Value>, folds: bool) -> text_match::TextTest {
         return Arc::new(move |text| text.len() <= longest && items.contains(text));
     }
     // Letters may change their length with their case, but not in ASCII: most rows are too long to match.
-    Arc::new(move |text| (text.len() <= longest || !text.is_ascii()) && items.contains(&*functions::string::lowered(text)))
+    Arc::new(move |text| {
+        (text.len() <= longest || !text.is_ascii()) && items.contains(&*functions::string::lowered(text))
+    })
 }
 
 /// Whether a value of one type may stand where another is wanted.

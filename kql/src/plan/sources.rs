@@ -29,7 +29,10 @@ impl Binder<'_> {
                 let name = Name { text: name.to_string(), span: span.clone() };
                 self.hosted_call(&name, &[], &Scope::default())
             }
-            Ok(Some(frame)) => self.scanned(frame, Some(name), span).map(Some),
+            Ok(Some(frame)) => {
+                let table = self.scanned(self.watch.over_table(frame), Some(name), span)?;
+                self.texts_read(table, name).map(Some)
+            }
             Err(problem) => Err(Diagnostic::new(
                 codes::UNREADABLE_TABLE,
                 span.clone(),
@@ -40,7 +43,7 @@ impl Binder<'_> {
 
     /// A frame that a tabular function of the host gave, with the types it declares.
     pub(super) fn host_frame(&self, frame: LazyFrame, declared: &[crate::Column], span: &Span) -> Bound<Table> {
-        let mut table = self.scanned(frame, None, span)?;
+        let mut table = self.scanned(self.watch.over_table(frame), None, span)?;
         for column in &mut table.columns {
             let tag = declared.iter().find(|declared| declared.name == column.name).map(|declared| declared.kql_type);
             if let Some(tag @ (KqlType::Dynamic | KqlType::Guid)) = tag
@@ -55,7 +58,7 @@ impl Binder<'_> {
 
     pub(super) fn piped_input(&self, expression: &Ast) -> Bound<Table> {
         match &self.piped {
-            Some(frame) => self.scanned(frame.clone(), None, &expression.span),
+            Some(frame) => self.scanned(self.watch.over_table(frame.clone()), None, &expression.span),
             None => Err(Diagnostic::new(
                 codes::SYNTAX,
                 expression.span.clone(),
@@ -72,7 +75,8 @@ impl Binder<'_> {
         }
         let columns = schema.iter().map(|(name, dtype)| {
             let declared = table.and_then(|table| self.catalog.column_type(table, name));
-            let kql_type = declared.filter(|_| *dtype == DataType::String).unwrap_or_else(|| kql_type_of(dtype));
+            let tag = declared.filter(|tag| matches!(tag, KqlType::Dynamic | KqlType::Guid));
+            let kql_type = tag.filter(|_| *dtype == DataType::String).unwrap_or_else(|| kql_type_of(dtype));
             let needs_work = !(*dtype == rows::physical(kql_type) && kql_type != KqlType::String);
             ColumnInfo { scanned: needs_work.then(|| dtype.clone()), ..ColumnInfo::new(name.to_string(), kql_type) }
         });

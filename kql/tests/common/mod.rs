@@ -1,7 +1,7 @@
 //! Runs queries and reads their cells as JSON.
 #![allow(dead_code, unreachable_pub)]
 
-use huntbook_kql::{Catalog, KqlType, Literal, QueryOptions, QueryResult, execute, ticks};
+use huntbook_kql::{Catalog, Engine, KqlTable, KqlType, Literal, ticks};
 use polars::prelude::*;
 use serde_json::{Value, json};
 
@@ -48,12 +48,12 @@ pub fn logins() -> DataFrame {
     .unwrap()
 }
 
-pub fn answer(query: &str) -> QueryResult {
-    execute(query, &Host, &QueryOptions::default()).unwrap_or_else(|error| panic!("{}", error.render(query)))
+pub fn answer(query: &str) -> KqlTable {
+    Engine::new(Host).run(query).unwrap_or_else(|error| panic!("{}", error.render(query)))
 }
 
 pub fn error(query: &str) -> String {
-    match execute(query, &Host, &QueryOptions::default()) {
+    match Engine::new(Host).run(query) {
         Ok(result) => panic!("{query} should be refused, gave {}", result.frame),
         Err(error) => error.render(query),
     }
@@ -63,7 +63,7 @@ pub fn rows(query: &str) -> Value {
     rows_of(&answer(query))
 }
 
-pub fn rows_of(result: &QueryResult) -> Value {
+pub fn rows_of(result: &KqlTable) -> Value {
     let row = |at: usize| {
         let cells = result.frame.columns().iter().zip(&result.schema);
         Value::Array(cells.map(|(values, column)| cell(&values.get(at).unwrap(), column.kql_type)).collect())
