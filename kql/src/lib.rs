@@ -3,10 +3,14 @@
 mod ast;
 pub mod batch;
 mod check;
+mod complete;
 mod decimal;
+mod descriptions;
 mod diagnostics;
+mod format;
 mod free_names;
 mod functions;
+mod hover;
 mod lexer;
 mod parser;
 mod plan;
@@ -27,7 +31,10 @@ pub use ast::{
     PatternCase, Query, ReorderBy, Scan, ScanStep, Search, SeriesItem, SortKey, Statement, TextMatch, TextOp, Union,
 };
 pub use check::{Check, CheckedColumn, check};
+pub use complete::{Completion, CompletionKind, Completions, complete};
 pub use diagnostics::{Diagnostic, Span, codes};
+pub use format::format;
+pub use hover::{Hover, hover};
 pub use reference::reference;
 pub use result::{Column, QueryResult, Render};
 pub use schemas::{SchemaCatalog, TableFunction};
@@ -53,6 +60,11 @@ pub trait Catalog {
     /// A tabular function that the host supplies, such as `_GetWatchlist`.
     fn table_function(&self, _name: &str) -> Option<Arc<TableFunction>> {
         None
+    }
+
+    /// Names of the functions that [`Catalog::table_function`] knows, for completion.
+    fn table_function_names(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Calls a function that [`Catalog::table_function`] knows, with constants for its parameters.

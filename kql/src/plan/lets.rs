@@ -24,7 +24,7 @@ pub(crate) enum Binding {
 pub(crate) struct Function {
     /// Declared with `view`.
     pub(super) view: bool,
-    parameters: Vec<Parameter>,
+    pub(super) parameters: Vec<Parameter>,
     body: Vec<Statement>,
     captured: Scope,
 }

@@ -27,6 +27,7 @@ mod series;
 mod sources;
 mod special;
 mod summarize;
+mod tolerant;
 mod top;
 mod tuples;
 mod unexecuted;
@@ -51,6 +52,7 @@ use crate::{
     value::{self, Value},
 };
 pub(crate) use lets::{Binding, Scope};
+pub(crate) use tolerant::Known;
 
 /// Operators with a grammar and a schema that do not run yet.
 pub(crate) const CHECKED_ONLY_OPERATORS: &[&str] = &["reduce"];
