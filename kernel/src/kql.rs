@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use huntbook_engine::{Engine, QueryFormat, Settings, kql_check_batch};
+use huntbook_engine::{Engine, QueryFormat, Settings, kql_check_batch, kql_format};
 
 use crate::paths;
 
@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     /// Check names and types without running anything.
     #[arg(long, requires_all = ["schemas", "jsonl"])]
     check: bool,
+    /// Print the query laid out, one operator per line, without running it.
+    #[arg(long, conflicts_with_all = ["jsonl", "check", "tables"])]
+    fmt: bool,
     /// Tables and their columns as JSON, for --check.
     #[arg(long, value_name = "FILE", requires = "check")]
     schemas: Option<PathBuf>,
@@ -63,21 +66,27 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         kql_check_batch(&text, BufReader::new(stdin()), stdout().lock())?;
         return Ok(());
     }
+    if arguments.fmt {
+        writeln!(stdout(), "{}", kql_format(&query(arguments)?)?)?;
+        return Ok(());
+    }
     let engine = engine(arguments)?;
     if arguments.jsonl {
         engine.kql_batch(BufReader::new(stdin()), stdout().lock())?;
         return Ok(());
     }
-    let query = match (&arguments.query, &arguments.file) {
-        (Some(query), _) => query.clone(),
-        (None, Some(file)) => {
-            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
-        }
-        (None, None) => bail!("there is no query"),
-    };
+    let query = query(arguments)?;
     let mut output = stdout().lock();
     engine.kql_to(&query, arguments.format.into(), &mut output)?;
     Ok(output.flush()?)
+}
+
+fn query(arguments: &Arguments) -> anyhow::Result<String> {
+    match (&arguments.query, &arguments.file) {
+        (Some(query), _) => Ok(query.clone()),
+        (None, Some(file)) => std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display())),
+        (None, None) => bail!("there is no query"),
+    }
 }
 
 fn engine(arguments: &Arguments) -> anyhow::Result<Engine> {
@@ -143,6 +152,7 @@ mod tests {
         assert!(parsed(&["print 1"]).is_ok());
         assert!(parsed(&["--jsonl"]).is_ok());
         assert!(parsed(&["--check", "--jsonl", "--schemas", "s.json"]).is_ok());
+        assert!(parsed(&["--fmt", "-f", "q.kql"]).is_ok() && parsed(&["--fmt", "--jsonl"]).is_err());
         for words in [&[][..], &["print 1", "-f", "q.kql"], &["print 1", "--jsonl"], &["--check", "--jsonl"]] {
             assert!(parsed(words).is_err(), "{words:?}");
         }

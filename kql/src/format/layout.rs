@@ -214,7 +214,7 @@ impl<'p, 'q> Layout<'p, 'q> {
             ),
             ..Around::default()
         };
-        let head_end = self.parameters_end(name_end, range.end);
+        let head_end = self.parameters_end(&name, name_end, range.end);
         let mut head = vec![self.expression(start..name_end, around)];
         if head_end > name_end {
             head.extend([Doc::Space, self.expression(name_end..head_end, Around { properties: true, ..around })]);
@@ -240,7 +240,9 @@ impl<'p, 'q> Layout<'p, 'q> {
     }
 
     /// Behind the `kind=inner hint.strategy=shuffle` that begin at `at`.
-    fn parameters_end(&self, mut at: usize, end: usize) -> usize {
+    fn parameters_end(&self, operator: &str, mut at: usize, end: usize) -> usize {
+        // Elsewhere `kind = x` names a column.
+        let has_parameters = spacing::WITH_PARAMETERS.contains(&operator);
         loop {
             let mut name_end = at + 1;
             while self.symbol(name_end) == Some(".") && self.word(name_end + 1).is_some() {
@@ -248,7 +250,7 @@ impl<'p, 'q> Layout<'p, 'q> {
             }
             let is_parameter = match self.word(at) {
                 Some("hint") => name_end > at + 1,
-                Some(word) => name_end == at + 1 && spacing::PARAMETERS.contains(&word),
+                Some(word) => has_parameters && name_end == at + 1 && spacing::PARAMETERS.contains(&word),
                 None => false,
             };
             if !is_parameter || self.symbol(name_end) != Some("=") || name_end + 2 > end {

@@ -26,6 +26,12 @@ pub(super) const PARAMETERS: &[&str] = &[
     "decodeblocks",
 ];
 
+/// Operators that have them.
+pub(super) const WITH_PARAMETERS: &[&str] = &[
+    "find", "join", "lookup", "make-series", "mv-apply", "mv-expand", "mvapply", "mvexpand", "parse", "parse-where",
+    "reduce", "scan", "search", "union",
+];
+
 /// Words that are not functions when brackets follow.
 const KEYWORDS: &str = "!between !contains !contains_cs !endswith !endswith_cs !has !has_cs !hasprefix !hasprefix_cs \
     !hassuffix !hassuffix_cs !in !in~ !startswith !startswith_cs and as asc between by contains \

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     ast::{Argument, Expr as Ast, ExprKind, KqlType, Name},
+    descriptions,
     diagnostics::{Diagnostic, Span, codes},
     functions::{self, Arguments, Kind, Returns},
     rows, ticks,
@@ -128,7 +129,8 @@ impl Binder<'_> {
                 codes::ARGUMENTS,
                 named.span.clone(),
                 format!("`{}` takes no named arguments", name.text),
-            ));
+            )
+            .with_hint("compare with `==`"));
         }
         let most = if function.variadic { usize::MAX } else { function.kinds.len() };
         if arguments.len() < function.required || arguments.len() > most {
@@ -446,11 +448,14 @@ pub(super) fn wrong_count(name: &Name, least: usize, most: usize, given: usize) 
         (least, usize::MAX) => format!("{least} or more"),
         (least, most) => format!("{least} to {most}"),
     };
-    Diagnostic::new(
-        codes::ARGUMENTS,
-        name.span.clone(),
-        format!("`{}` takes {wanted} argument(s), {given} given", name.text),
-    )
+    let plural = if wanted == "1" { "" } else { "s" };
+    let message = format!("`{}` takes {wanted} argument{plural}, {given} given", name.text);
+    let diagnostic = Diagnostic::new(codes::ARGUMENTS, name.span.clone(), message);
+    let known = descriptions::function(&name.text).or_else(|| descriptions::aggregate(&name.text));
+    match known.filter(|known| known.text.is_some()) {
+        Some(known) => diagnostic.with_hint(format!("write {}", known.signature)),
+        None => diagnostic,
+    }
 }
 
 /// Functions with rules of their own.

@@ -545,6 +545,13 @@ impl<'a> Binder<'a> {
     }
 
     pub(crate) fn unknown_column(&self, name: &str, span: &Span, scope: &Scope) -> Diagnostic {
+        if let Some(collector) = &scope.aggregates
+            && collector.input().column(name).is_some()
+        {
+            let message = format!("the column `{name}` has many values here: it needs an aggregate around it, or a place behind `by`");
+            return Diagnostic::new(codes::VALUE, span.clone(), message)
+                .with_hint(format!("for example take_any({name}), max({name}) or make_set({name})"));
+        }
         let lets = scope.names();
         let candidates =
             scope.columns().iter().map(|column| column.name.as_str()).chain(lets.iter().map(String::as_str));
