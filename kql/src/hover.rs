@@ -102,12 +102,14 @@ impl Word<'_> {
         let span = self.tokens[first].span.start..self.tokens[last].span.end;
         let name = &self.text[span.clone()];
         let is_behind_pipe = matches!(previous, Some(TokenKind::Punct("|")));
-        let begins = matches!(previous, None | Some(TokenKind::Punct("(" | ";" | "=" | "{")));
+        // The body of `mv-apply` and a piped query begin with an operator.
+        let begins_body = matches!(previous, None | Some(TokenKind::Punct("("))) && !self.is_called();
+        let begins_source = matches!(previous, None | Some(TokenKind::Punct("(" | ";" | "=" | "{")));
         let is_followed = self.tokens.get(last + 1).is_some();
-        let description = match (is_behind_pipe, begins) {
-            (true, _) => descriptions::operator(name),
-            (_, true) if is_followed => descriptions::source(name).or_else(|| descriptions::operator(name)),
-            _ => None,
+        let source = if begins_source && is_followed { descriptions::source(name) } else { None };
+        let description = match is_behind_pipe {
+            true => descriptions::operator(name),
+            false => source.or_else(|| if begins_body && is_followed { descriptions::operator(name) } else { None }),
         };
         description.map(|description| (span, description))
     }

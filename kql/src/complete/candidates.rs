@@ -93,8 +93,9 @@ impl<'s> Candidates<'s> {
 
     /// `let` scalars.
     pub(super) fn variables(&mut self) -> &mut Self {
-        for name in self.situation.scope.names() {
-            if let Some(Known::Scalar(kql_type)) = self.situation.scope.known(&name) {
+        let situation = self.situation;
+        for name in situation.scope.names() {
+            if let Some(Known::Scalar(kql_type)) = situation.scope.known(&name) {
                 self.push(name.clone(), written(&name), Kind::Variable, Some(kql_type.to_string()), None);
             }
         }
@@ -103,8 +104,9 @@ impl<'s> Candidates<'s> {
 
     /// Tables of the catalog and of `let`, and functions that give tables.
     pub(super) fn tables(&mut self) -> &mut Self {
-        for name in self.situation.scope.names() {
-            match self.situation.scope.known(&name) {
+        let situation = self.situation;
+        for name in situation.scope.names() {
+            match situation.scope.known(&name) {
                 Some(Known::Table(columns)) => {
                     self.push(name.clone(), written(&name), Kind::Table, Some(listed(columns)), None);
                 }
@@ -173,8 +175,9 @@ impl<'s> Candidates<'s> {
 
     /// Scalar functions, those with a description first.
     pub(super) fn functions(&mut self) -> &mut Self {
-        for name in self.situation.scope.names() {
-            if let Some(Known::Function(parameters)) = self.situation.scope.known(&name) {
+        let situation = self.situation;
+        for name in situation.scope.names() {
+            if let Some(Known::Function(parameters)) = situation.scope.known(&name) {
                 self.let_function(&name, parameters);
             }
         }

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::cursor::Cursor;
 
-/// Brackets beyond this depth are more than anybody types.
-const MAX_REGIONS: usize = 30;
+/// The parser follows brackets to depth 60; beyond this there is nothing to bind.
+const MAX_BRACKETS: usize = 100;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Kind {
@@ -57,10 +57,8 @@ pub(super) fn regions(cursor: &Cursor<'_>) -> Vec<Region> {
     let mut found = Vec::new();
     let mut kind = Kind::Pipeline;
     let mut start = 0;
-    for open in cursor.open_brackets() {
-        if found.len() >= MAX_REGIONS {
-            break;
-        }
+    let brackets = cursor.open_brackets();
+    for open in brackets.into_iter().take(MAX_BRACKETS) {
         let outer = Region::new(cursor, kind.clone(), start..open);
         if let Some(inner) = opened(cursor, open, &outer) {
             found.push(outer);

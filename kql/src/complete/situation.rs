@@ -48,7 +48,7 @@ impl<'c> Situation<'c> {
                 (Some(pipe), kind) => {
                     let is_body = matches!(kind, Kind::Body(_));
                     let pipeline = expression(cursor.slice(region.pipeline..pipe), is_body);
-                    pipeline.and_then(|pipeline| binder.columns_of(&pipeline, input, &scope))
+                    pipeline.and_then(|pipeline| binder.rows_of(&pipeline, input, &scope))
                 }
             };
         }
@@ -113,7 +113,7 @@ impl<'c> Situation<'c> {
 
     /// The columns of a subquery, as the right side of a `join` is one.
     pub(super) fn columns_of(&self, text: &str) -> Vec<ColumnInfo> {
-        let table = expression(text, false).and_then(|right| self.binder.columns_of(&right, None, &self.scope));
+        let table = expression(text, false).and_then(|right| self.binder.rows_of(&right, None, &self.scope));
         table.map_or_else(Vec::new, |table| table.columns)
     }
 }
@@ -132,7 +132,7 @@ fn body_input(
     }
     // The elements have the columns that `mv-expand` would give.
     let expanded = format!("mv-expand {}", cursor.slice(items..operator.end.saturating_sub(1)));
-    binder.columns_of(&expression(&expanded, true)?, table, scope)
+    binder.rows_of(&expression(&expanded, true)?, table, scope)
 }
 
 /// The first expression of a text.

@@ -5,7 +5,7 @@ mod operators;
 
 use crate::{
     ast::KqlType,
-    functions::{self as implementations, Returns, signatures},
+    functions::{self as implementations, Kind, Returns, signatures},
     plan,
 };
 
@@ -20,7 +20,7 @@ type Row = (&'static str, &'static str, &'static str);
 
 fn found(rows: &'static [Row], name: &str) -> Option<Description> {
     let (_, signature, text) = rows.iter().find(|(known, ..)| *known == name)?;
-    Some(Description { signature: (*signature).to_string(), text: Some(text) })
+    Some(Description { signature: (*signature).to_string(), text: Some(*text) })
 }
 
 /// A pipe operator.
@@ -79,7 +79,7 @@ pub(crate) fn function(name: &str) -> Option<Description> {
         (Some(known), ..) => known.signature.clone(),
         (None, Some(implementation), _) => {
             let kinds = implementation.kinds.iter().enumerate().map(|(at, kind)| {
-                let name = kind.wanted().trim_start_matches("any ").trim_start_matches("a ").trim_start_matches("an ");
+                let name = parameter_name(*kind);
                 if at < implementation.required { name.to_string() } else { format!("[{name}]") }
             });
             let more = implementation.variadic.then(|| "...".to_string());
@@ -107,6 +107,20 @@ pub(crate) fn aggregate(name: &str) -> Option<Description> {
         _ => None,
     };
     Some(Description { signature: written(name, &parameters, result), text: known.and_then(|known| known.text) })
+}
+
+fn parameter_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Any | Kind::Measurable => "value",
+        Kind::Text => "text",
+        Kind::Number => "number",
+        Kind::Integer => "long",
+        Kind::Datetime => "datetime",
+        Kind::Timespan => "timespan",
+        Kind::Bool => "bool",
+        Kind::Guid => "guid",
+        Kind::Dynamic => "dynamic",
+    }
 }
 
 fn written(name: &str, parameters: &str, result: Option<KqlType>) -> String {

@@ -87,17 +87,8 @@ pub(super) fn print(doc: &Doc<'_>) -> String {
             Doc::Soft if mode == Mode::Flat => {}
             Doc::Line | Doc::Soft | Doc::Hard => printer.newline(indent),
             Doc::Blank => printer.blank_line(indent),
-            Doc::Comment(text) => {
-                printer.newline(indent);
-                printer.text(text, indent);
-                printer.must_end_line = true;
-            }
-            Doc::Trailing(text) => {
-                printer.space = true;
-                printer.must_end_line = false;
-                printer.text(text, indent);
-                printer.must_end_line = true;
-            }
+            Doc::Comment(text) => printer.comment(text, indent),
+            Doc::Trailing(text) => printer.trailing(text, indent),
             Doc::Concat(parts) => tasks.extend(parts.iter().rev().map(|part| (indent, mode, part))),
             Doc::Indent(inner) => tasks.push((indent + INDENT, mode, inner)),
             Doc::Group { inner, is_broken } => {
@@ -135,16 +126,8 @@ fn fill<'d, 'q>(items: &'d [Doc<'q>], indent: usize, printer: &mut Printer) {
                 Doc::Space | Doc::Line => printer.space = true,
                 Doc::Soft => {}
                 Doc::Hard | Doc::Blank => printer.newline(indent),
-                Doc::Comment(text) => {
-                    printer.newline(indent);
-                    printer.text(text, indent);
-                    printer.must_end_line = true;
-                }
-                Doc::Trailing(text) => {
-                    printer.space = true;
-                    printer.text(text, indent);
-                    printer.must_end_line = true;
-                }
+                Doc::Comment(text) => printer.comment(text, indent),
+                Doc::Trailing(text) => printer.trailing(text, indent),
                 Doc::Concat(parts) | Doc::Fill(parts) => {
                     tasks.extend(parts.iter().rev().map(|part| (indent, mode, part)));
                 }
@@ -237,6 +220,22 @@ impl Printer {
             Some((_, line)) => line.chars().count(),
             None => self.column + text.chars().count(),
         };
+    }
+
+    /// A comment on a line of its own.
+    fn comment(&mut self, text: &str, indent: usize) {
+        self.newline(indent);
+        self.text(text, indent);
+        self.must_end_line = true;
+        self.column = indent;
+    }
+
+    /// A comment behind what stands on the line.
+    fn trailing(&mut self, text: &str, indent: usize) {
+        self.space = true;
+        self.text(text, indent);
+        self.must_end_line = true;
+        self.column = indent;
     }
 
     /// Ends the line, unless nothing stands on it.

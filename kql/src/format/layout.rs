@@ -298,11 +298,11 @@ impl<'p, 'q> Layout<'p, 'q> {
         starts.dedup();
         let mut docs = Vec::new();
         let mut has_list = false;
-        for (at, pair) in starts.windows(2).enumerate() {
+        for pair in starts.windows(2) {
             let clause = pair[0]..pair[1];
             let is_keyword = self.word(clause.start).is_some_and(|word| clauses.contains(&word));
             let (items, is_list) = self.list(if is_keyword { clause.start + 1..clause.end } else { clause.clone() }, around);
-            has_list |= is_list && at == 0;
+            has_list |= is_list && !is_keyword;
             docs.push(Doc::Line);
             if !is_keyword {
                 docs.push(items);

@@ -57,7 +57,7 @@ impl Binder<'_> {
     pub(crate) fn names_of(&self, query: &Query, scope: &Scope) -> Scope {
         query.statements.iter().fold(scope.clone(), |scope, statement| match statement {
             Statement::Let { name, value } => self.bind_let(name, value, &scope).unwrap_or_else(|_| {
-                let table = self.columns_of(value, None, &scope).unwrap_or_else(|| never_run(vec![ColumnInfo::open()]));
+                let table = self.rows_of(value, None, &scope).unwrap_or_else(|| never_run(vec![ColumnInfo::open()]));
                 scope.with(&name.text, Binding::Table(table))
             }),
             Statement::QueryParameters(parameters) => scope.with_parameters(parameters),
@@ -68,7 +68,7 @@ impl Binder<'_> {
 
     /// The columns that a pipeline gives, passing over operators that do not bind. `input` is what
     /// a pipeline that begins with an operator works on.
-    pub(crate) fn columns_of(&self, expression: &Ast, input: Option<Table>, scope: &Scope) -> Option<Table> {
+    pub(crate) fn rows_of(&self, expression: &Ast, input: Option<Table>, scope: &Scope) -> Option<Table> {
         let none: &[Operator] = &[];
         let (source, operators) = match &expression.kind {
             ExprKind::Pipeline { source, operators } => (source.as_ref(), operators.as_slice()),
