@@ -25,10 +25,11 @@ const MAX_COLUMNS: usize = 60;
 /// operators, types of columns and `let` names, columns of tables. Reads no rows.
 pub fn hover(text: &str, cursor: usize, catalog: &dyn Catalog, options: &QueryOptions) -> Option<Hover> {
     let (tokens, _) = lexer::tokenize(text);
-    let at = tokens.iter().position(|token| token.span.start <= cursor && cursor < token.span.end).or_else(|| {
-        // Right behind a word is still at it.
-        tokens.iter().position(|token| token.span.end == cursor && matches!(token.kind, TokenKind::Name(_)))
-    })?;
+    // Right behind a word is still at it: `count|(`.
+    let is_word = |token: &Token| token.span.end == cursor && matches!(token.kind, TokenKind::Name(_));
+    let is_at = |token: &Token| token.span.contains(&cursor);
+    let named = tokens.iter().position(|token| is_at(token) && matches!(token.kind, TokenKind::Name(_)));
+    let at = named.or_else(|| tokens.iter().position(is_word)).or_else(|| tokens.iter().position(is_at))?;
     let word = Word { tokens: &tokens, at, text };
     if let Some((span, description)) = word.operator() {
         return Some(Hover { span, markdown: described(&description) });

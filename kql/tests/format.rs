@@ -74,8 +74,8 @@ datatable(name:string, n:long) [
     long_lists_fill_lines: "T | where Process in~ ('powershell.exe','pwsh.exe','cmd.exe','wscript.exe','cscript.exe','mshta.exe','rundll32.exe','regsvr32.exe')" => "\
 T
 | where Process in~ (
-    'powershell.exe', 'pwsh.exe', 'cmd.exe', 'wscript.exe', 'cscript.exe', 'mshta.exe', 'rundll32.exe',
-    'regsvr32.exe'
+    'powershell.exe', 'pwsh.exe', 'cmd.exe', 'wscript.exe', 'cscript.exe', 'mshta.exe',
+    'rundll32.exe', 'regsvr32.exe'
 )";
     long_summaries_wrap: "T | summarize StartTime=min(TimeGenerated), EndTime=max(TimeGenerated), Hosts=make_set(Computer, 100) by Account, bin(TimeGenerated, 1h)" => "\
 T

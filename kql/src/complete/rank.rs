@@ -65,7 +65,7 @@ mod tests {
             fit("TimeGenerated", "Time"),
             fit("timespan", "Time"),
             fit("StartTime", "Time"),
-            fit("TenantIdAndMore", "Time"),
+            fit("Computer", "Time"),
         ];
         assert!(ordered.iter().flatten().count() == 4 && ordered[4].is_none());
         assert!(ordered[..4].windows(2).all(|pair| pair[0] < pair[1]));

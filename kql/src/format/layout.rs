@@ -296,13 +296,16 @@ impl<'p, 'q> Layout<'p, 'q> {
         }
         starts.push(rest.end);
         starts.dedup();
-        let mut docs = Vec::new();
-        let mut has_list = false;
+        let (mut single, mut docs) = (Vec::new(), Vec::new());
         for pair in starts.windows(2) {
             let clause = pair[0]..pair[1];
             let is_keyword = self.word(clause.start).is_some_and(|word| clauses.contains(&word));
             let (items, is_list) = self.list(if is_keyword { clause.start + 1..clause.end } else { clause.clone() }, around);
-            has_list |= is_list && !is_keyword;
+            if !is_keyword && !is_list {
+                // A single item stays beside the operator's name.
+                single.extend([Doc::Space, items]);
+                continue;
+            }
             docs.push(Doc::Line);
             if !is_keyword {
                 docs.push(items);
@@ -314,11 +317,7 @@ impl<'p, 'q> Layout<'p, 'q> {
                 docs.push(self.token(clause.start));
             }
         }
-        if !has_list {
-            // A single item stays beside the operator's name.
-            docs[0] = Doc::Space;
-        }
-        Doc::group(Doc::Concat(vec![Doc::Concat(head), Doc::indent(Doc::Concat(docs))]))
+        Doc::group(Doc::Concat(vec![Doc::Concat(head), Doc::Concat(single), Doc::indent(Doc::Concat(docs))]))
     }
 
     // ---- lists and brackets ------------------------------------------------------------------
@@ -329,7 +328,7 @@ impl<'p, 'q> Layout<'p, 'q> {
         let parts = self.parts(range, ",");
         let is_list = parts.len() > 1;
         let is_short = parts.iter().all(|(part, _)| {
-            part.len() <= 3 && part.clone().all(|at| !matches!(self.symbol(at), Some("(" | "[" | "{" | "=")))
+            part.len() <= 3 && part.clone().all(|at| matches!(self.symbol(at), None | Some("." | "-" | "*")))
         });
         let item = |(part, comma): (Pieces, Option<usize>)| {
             let inner = self.expression(part, around);

@@ -121,7 +121,7 @@ pub(super) fn before(layout: &Layout<'_, '_>, at: usize, around: Around) -> Spac
 fn is_sign(layout: &Layout<'_, '_>, at: usize) -> bool {
     let Some(before) = at.checked_sub(1) else { return true };
     match &layout.pieces[before] {
-        piece if piece.word().is_some_and(|word| is_keyword(word)) => true,
+        piece if piece.word().is_some_and(is_keyword) => true,
         piece if piece.word().is_some() || piece.is_literal() => false,
         piece => !matches!(piece.symbol(), Some(")" | "]" | "}")),
     }

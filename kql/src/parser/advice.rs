@@ -120,7 +120,12 @@ impl Slip<'_> {
         if self.expected("`by`") {
             let operator = self.operator().unwrap_or("sort");
             return Some(match operator {
-                "top" => "write `top 10 by column`".to_string(),
+                "top" => match (self.at.checked_sub(1).and_then(|at| self.tokens.get(at)), self.word(self.at)) {
+                    (Some(count), Some(column)) if matches!(count.kind, TokenKind::Literal(_)) => {
+                        format!("write `top {} by {column}`", &self.source[count.span.clone()])
+                    }
+                    _ => "write `top 10 by column`".to_string(),
+                },
                 "sort" | "order" => match self.word(self.at) {
                     Some(column) => format!("write `{operator} by {column}`"),
                     None => format!("write `{operator} by column`"),
@@ -145,7 +150,7 @@ impl Slip<'_> {
         }
         if self.expected("an operator") {
             return match self.symbol(self.at) {
-                Some("|") => Some("an operator is missing between the pipes; `or` is how to write either".to_string()),
+                Some("|") => Some("write `or` for either condition; between two pipes stands an operator".to_string()),
                 None if self.at >= self.tokens.len() => Some("leave out the last `|`, or write an operator behind it".to_string()),
                 _ => None,
             };
@@ -188,6 +193,9 @@ impl Slip<'_> {
         if self.symbol(self.at) == Some(",") {
             return matches!(self.operator(), Some("where" | "filter")).then(|| "join conditions with `and`".to_string());
         }
+        if self.is_behind_dashes() {
+            return Some("comments begin with `//`".to_string());
+        }
         let Some(word) = self.word(self.at) else {
             let is_value = matches!(self.tokens.get(self.at)?.kind, TokenKind::Literal(_));
             return is_value.then(|| self.missing_comma()).flatten();
@@ -207,6 +215,16 @@ impl Slip<'_> {
         }
         let close = (word.len() > 2).then(|| nearest(word, BETWEEN_VALUES.iter().copied())).flatten();
         close.map(|close| format!("did you mean `{close}`?")).or_else(|| self.missing_comma())
+    }
+
+    /// `-- a comment of SQL` in front, on the same line
+    fn is_behind_dashes(&self) -> bool {
+        let Some(token) = self.tokens.get(self.at) else { return false };
+        let line = self.source[..token.span.start].rfind('\n').map_or(0, |at| at + 1);
+        self.tokens[..self.at].windows(2).any(|pair| {
+            let is_dash = |token: &Token| matches!(token.kind, TokenKind::Punct("-"));
+            pair[0].span.start >= line && pair[0].span.end == pair[1].span.start && pair.iter().all(is_dash)
+        })
     }
 
     fn missing_comma(&self) -> Option<String> {

@@ -555,9 +555,20 @@ impl<'a> Binder<'a> {
         let lets = scope.names();
         let candidates =
             scope.columns().iter().map(|column| column.name.as_str()).chain(lets.iter().map(String::as_str));
-        Diagnostic::new(codes::UNKNOWN_COLUMN, span.clone(), format!("unknown column `{name}`"))
-            .with_nearest(name, candidates)
+        let diagnostic = Diagnostic::new(codes::UNKNOWN_COLUMN, span.clone(), format!("unknown column `{name}`"));
+        let diagnostic = match columns_here(scope) {
+            Some(columns) => diagnostic.with_hint(columns),
+            None => diagnostic,
+        };
+        diagnostic.with_nearest(name, candidates)
     }
+}
+
+/// The columns that may stand here, if they are few.
+fn columns_here(scope: &Scope) -> Option<String> {
+    let names: Vec<&str> = scope.columns().iter().map(|column| column.name.as_str()).collect();
+    let is_short = (1..=8).contains(&names.len()) && !names.iter().any(|name| name.contains('\0'));
+    is_short.then(|| format!("the columns here are {}", names.join(", ")))
 }
 
 /// `cluster(...)`, `database(...)` and their methods.

@@ -33,7 +33,7 @@ fn literal() -> impl Strategy<Value = String> + Clone {
         "h'secret'",
         "\"two\" 'parts'",
         "```many\n//lines```",
-        "\"// no comment\"",
+        "\"//no-comment\"",
         "true",
         "false",
         "datetime(2024-02-03)",
@@ -70,11 +70,11 @@ pub fn expression() -> impl Strategy<Value = String> + Clone {
             1 => inner.clone().prop_map(|x| format!("not( {x} )")),
             2 => (pick(&["strcat", "iff", "f", "bin", "tostring", "case"]), list.clone()).prop_map(|(f, x)| format!("{f} ( {x} )")),
             1 => (inner.clone(), pick(&["in", "!in", "in~", "!in~", "has_any", "has_all"]), list)
-                .prop_map(|(x, op, items)| format!("{x} {op} ( {items} )")),
-            1 => (inner.clone(), inner.clone(), inner.clone()).prop_map(|(x, l, h)| format!("( {x} ) between ( {l} .. {h} )")),
+                .prop_map(|(x, op, items)| format!("( {x} {op} ( {items} ) )")),
+            1 => (inner.clone(), inner.clone(), inner.clone()).prop_map(|(x, l, h)| format!("( ( {x} ) between ( {l} .. {h} ) )")),
             1 => column().prop_map(|c| format!("{c} . part . ['other\u{a0}part'] [ 0 ] [ \"k\" ]")),
             1 => (table(), inner.clone()).prop_map(|(t, x)| format!("toscalar( {t} | where {x} | count )")),
-            1 => (column(), table()).prop_map(|(c, t)| format!("{c} in ( ( {t} | project a ) )")),
+            1 => (column(), table()).prop_map(|(c, t)| format!("( {c} in ( ( {t} | project a ) ) )")),
         ]
     })
 }
@@ -139,7 +139,7 @@ fn operator(pipeline: impl Strategy<Value = String> + Clone + 'static) -> impl S
         1 => columns().prop_map(|items| format!("distinct {items}")),
         1 => (column(), pick(&["string", "long", "dynamic"]))
             .prop_map(|(c, t)| format!("mv-expand bagexpansion = array x = {c} to typeof( {t} ) , b limit 5")),
-        1 => column().prop_map(|c| format!("parse kind = regex {c} with * \"a\" b : long \"c d\" * 'e' f")),
+        1 => column().prop_map(|c| format!("parse kind = regex {c} with * \"a\" b : long \"c-d\" * 'e' f")),
         1 => (pick(&["inner", "leftouter", "leftanti"]), pipeline.clone(), columns())
             .prop_map(|(kind, right, on)| format!("join kind = {kind} ( {right} ) on {on} , $left . a == $right . b")),
         1 => pipeline.clone().prop_map(|right| format!("lookup ( {right} ) on a")),
