@@ -37,7 +37,10 @@ pub fn hover(text: &str, cursor: usize, catalog: &dyn Catalog, options: &QueryOp
     let span = tokens[at].span.clone();
     if let TokenKind::Punct(symbol) = tokens[at].kind {
         let (_, text) = descriptions::infix(None).find(|(known, _)| *known == symbol)?;
-        return Some(Hover { span, markdown: described(&Description { signature: symbol.to_string(), text: Some(text) }) });
+        return Some(Hover {
+            span,
+            markdown: described(&Description { signature: symbol.to_string(), text: Some(text) }),
+        });
     }
     let TokenKind::Name(name) = &tokens[at].kind else { return None };
     let front = Cursor::new(text, span.end);
@@ -120,7 +123,9 @@ impl Word<'_> {
         if self.is_called() {
             let is_plugin = matches!(self.at.checked_sub(1).map(|before| &self.tokens[before].kind), Some(TokenKind::Name(word)) if word == "evaluate");
             let call = if is_plugin { descriptions::plugin(name) } else { None };
-            if let Some(description) = call.or_else(|| descriptions::aggregate(name)).or_else(|| descriptions::function(name)) {
+            if let Some(description) =
+                call.or_else(|| descriptions::aggregate(name)).or_else(|| descriptions::function(name))
+            {
                 return Some(described(&description));
             }
         }

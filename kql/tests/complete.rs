@@ -147,7 +147,9 @@ fn a_thousand_tables_take_milliseconds() {
         })
         .collect();
     let catalog = SchemaCatalog::from_json(&format!("{{\"tables\": {{{}}}}}", tables.join(", "))).unwrap();
-    for (text, wanted) in [("Table99", "Table99"), ("Table5 | where Column1 has 'x' | summarize count() by Col", "Column0")] {
+    for (text, wanted) in
+        [("Table99", "Table99"), ("Table5 | where Column1 has 'x' | summarize count() by Col", "Column0")]
+    {
         let found = complete(text, text.len(), &catalog, &QueryOptions::default());
         assert_eq!(found.items[0].label, wanted);
     }
@@ -182,7 +184,8 @@ fn hover_says_what_a_word_is() {
         let shown = hovered(marked).unwrap_or_else(|| panic!("nothing at {marked}"));
         assert!(shown.contains(wanted), "{marked}: {shown}");
     }
-    for marked in ["SecurityEvent | where x == 'te‸xt'", "SecurityEvent | take ‸ 5", "‸", "SecurityEvent // no‸te"] {
+    for marked in ["SecurityEvent | where x == 'te‸xt'", "SecurityEvent | take ‸ 5", "‸", "SecurityEvent // no‸te"]
+    {
         assert_eq!(hovered(marked), None, "{marked}");
     }
 }
@@ -204,7 +207,9 @@ fn survives(text: &str, cursor: usize) {
 
 #[test]
 fn long_and_deep_texts() {
-    for text in ["(".repeat(100_000), "T | join (".repeat(2_000), "let f = (x:long) {".repeat(2_000), "a.".repeat(10_000)] {
+    for text in
+        ["(".repeat(100_000), "T | join (".repeat(2_000), "let f = (x:long) {".repeat(2_000), "a.".repeat(10_000)]
+    {
         survives(&text, text.len());
         survives(&text, text.len() / 2);
     }

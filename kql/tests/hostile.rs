@@ -3,7 +3,7 @@
 mod common;
 
 use common::Host;
-use huntbook_kql::{QueryOptions, execute, parse, tables_mentioned};
+use huntbook_kql::{QueryOptions, complete, execute, format, hover, parse, tables_mentioned};
 use proptest::prelude::*;
 
 fn survives(query: &str) {
@@ -12,6 +12,12 @@ fn survives(query: &str) {
         diagnostic.render(query);
     }
     tables_mentioned(query);
+    if diagnostics.is_empty() {
+        let formatted = format(query).expect("what parses can be formatted");
+        assert_eq!(format(&formatted).as_ref(), Ok(&formatted), "formatting {query:?} again");
+    }
+    complete(query, query.len(), &Host, &QueryOptions::default());
+    hover(query, query.len() / 2, &Host, &QueryOptions::default());
     if let Err(error) = execute(query, &Host, &QueryOptions::default()) {
         error.render(query);
     }
@@ -37,6 +43,13 @@ fn deep_and_long_queries() {
         "'".repeat(100_001),
         "\"".repeat(100_001),
         "let f = (x:long) { f(x) }; print f(1)".to_string(),
+        (0..10_000).map(|at| format!("let a{at} = {at};")).collect::<String>() + "print a9999",
+        "let f = (x:long) { ".repeat(10_000),
+        format!("Logins | graph-match {}", "(".repeat(100_000)),
+        format!("set x = {}", "[".repeat(100_000)),
+        format!("Logins | where Account in ({})", vec!["'x'"; 100_000].join(", ")),
+        format!("print {}", "long(".repeat(50_000)),
+        format!("Logins {}", "// note\n".repeat(100_000)),
     ] {
         survives(&query);
     }

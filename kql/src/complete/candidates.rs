@@ -94,9 +94,9 @@ impl<'s> Candidates<'s> {
     /// `let` scalars.
     pub(super) fn variables(&mut self) -> &mut Self {
         let situation = self.situation;
-        for name in situation.scope.names() {
-            if let Some(Known::Scalar(kql_type)) = situation.scope.known(&name) {
-                self.push(name.clone(), written(&name), Kind::Variable, Some(kql_type.to_string()), None);
+        for (name, known) in situation.scope.all_known() {
+            if let Known::Scalar(kql_type) = known {
+                self.push(name.to_string(), written(name), Kind::Variable, Some(kql_type.to_string()), None);
             }
         }
         self
@@ -105,13 +105,13 @@ impl<'s> Candidates<'s> {
     /// Tables of the catalog and of `let`, and functions that give tables.
     pub(super) fn tables(&mut self) -> &mut Self {
         let situation = self.situation;
-        for name in situation.scope.names() {
-            match situation.scope.known(&name) {
-                Some(Known::Table(columns)) => {
-                    self.push(name.clone(), written(&name), Kind::Table, Some(listed(columns)), None);
+        for (name, known) in situation.scope.all_known() {
+            match known {
+                Known::Table(columns) => {
+                    self.push(name.to_string(), written(name), Kind::Table, Some(listed(columns)), None);
                 }
-                Some(Known::Function(parameters)) => self.let_function(&name, parameters),
-                _ => {}
+                Known::Function(parameters) => self.let_function(name, parameters),
+                Known::Scalar(_) => {}
             }
         }
         self.table_names();
@@ -146,9 +146,27 @@ impl<'s> Candidates<'s> {
     pub(super) fn operators(&mut self, prefix: &str) -> &mut Self {
         /// What most queries are made of.
         const FREQUENT: &[&str] = &[
-            "where", "summarize", "extend", "project", "join", "sort", "mv-expand", "union", "distinct", "top", "parse",
-            "count", "take", "project-away", "project-rename", "project-reorder", "render", "lookup", "evaluate",
-            "make-series", "mv-apply",
+            "where",
+            "summarize",
+            "extend",
+            "project",
+            "join",
+            "sort",
+            "mv-expand",
+            "union",
+            "distinct",
+            "top",
+            "parse",
+            "count",
+            "take",
+            "project-away",
+            "project-rename",
+            "project-reorder",
+            "render",
+            "lookup",
+            "evaluate",
+            "make-series",
+            "mv-apply",
         ];
         // Older spellings have no description and are not offered.
         let described = |name: &&str| descriptions::operator(name).is_some();
@@ -157,7 +175,12 @@ impl<'s> Candidates<'s> {
             if at == FREQUENT.len() {
                 self.then();
             }
-            self.described_by(&format!("{prefix}{name}"), &format!("{prefix}{name}"), Kind::Operator, descriptions::operator(name));
+            self.described_by(
+                &format!("{prefix}{name}"),
+                &format!("{prefix}{name}"),
+                Kind::Operator,
+                descriptions::operator(name),
+            );
         }
         self
     }
@@ -176,9 +199,9 @@ impl<'s> Candidates<'s> {
     /// Scalar functions, those with a description first.
     pub(super) fn functions(&mut self) -> &mut Self {
         let situation = self.situation;
-        for name in situation.scope.names() {
-            if let Some(Known::Function(parameters)) = situation.scope.known(&name) {
-                self.let_function(&name, parameters);
+        for (name, known) in situation.scope.all_known() {
+            if let Known::Function(parameters) = known {
+                self.let_function(name, parameters);
             }
         }
         let mut names: Vec<&str> =
@@ -208,10 +231,15 @@ impl<'s> Candidates<'s> {
 
     pub(super) fn plugins(&mut self) -> &mut Self {
         let executed: Vec<&str> = plan::executed_plugins().collect();
-        self.calls(executed.into_iter().filter_map(|name| Some((name, descriptions::plugin(name)?))).collect(), Kind::Plugin);
+        self.calls(
+            executed.into_iter().filter_map(|name| Some((name, descriptions::plugin(name)?))).collect(),
+            Kind::Plugin,
+        );
         let refused: Vec<&str> = plan::refused_plugins().collect();
-        self.then()
-            .calls(refused.into_iter().filter_map(|name| Some((name, descriptions::plugin(name)?))).collect(), Kind::Plugin);
+        self.then().calls(
+            refused.into_iter().filter_map(|name| Some((name, descriptions::plugin(name)?))).collect(),
+            Kind::Plugin,
+        );
         self
     }
 

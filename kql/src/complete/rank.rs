@@ -17,8 +17,10 @@ enum Fit {
 /// The candidates that fit, ordered by how well they fit, then by how likely they are here.
 pub(super) fn ranked(candidates: Vec<Candidate>, typed: &str) -> Vec<Completion> {
     let lowered = typed.to_lowercase();
-    let mut fitting: Vec<(Fit, Candidate)> =
-        candidates.into_iter().filter_map(|candidate| Some((fit(&candidate.completion.label, typed, &lowered)?, candidate))).collect();
+    let mut fitting: Vec<(Fit, Candidate)> = candidates
+        .into_iter()
+        .filter_map(|candidate| Some((fit(&candidate.completion.label, typed, &lowered)?, candidate)))
+        .collect();
     fitting.sort_by(|(left_fit, left), (right_fit, right)| (left_fit, left.priority).cmp(&(right_fit, right.priority)));
     let mut seen = std::collections::HashSet::new();
     let is_new = |completion: &Completion| seen.insert((completion.label.clone(), completion.kind));

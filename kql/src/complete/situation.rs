@@ -77,7 +77,8 @@ impl<'c> Situation<'c> {
         catalog: &dyn Catalog,
     ) -> Option<String> {
         let one = |column: &ColumnInfo| (column.name.clone(), (!column.unknown).then(|| column.kql_type.name()));
-        let all = |columns: &[ColumnInfo]| columns.iter().filter(|column| !column.is_open()).map(one).collect::<Vec<_>>();
+        let all =
+            |columns: &[ColumnInfo]| columns.iter().filter(|column| !column.is_open()).map(one).collect::<Vec<_>>();
         let is_member = cursor.end().checked_sub(1).is_some_and(|last| cursor.symbol(last) == Some("."));
         if is_member {
             return None;

@@ -117,7 +117,11 @@ pub(super) const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("round", "number[, digits]", "The number rounded."),
     ("row_cumsum", "number[, restart]", "The running sum; needs serialized rows."),
     ("row_number", "[start, restart]", "The number of the row; needs serialized rows."),
-    ("row_window_session", "time, max_span, max_gap[, restart]", "When the session of a row began; needs serialized rows."),
+    (
+        "row_window_session",
+        "time, max_span, max_gap[, restart]",
+        "When the session of a row began; needs serialized rows.",
+    ),
     ("series_decompose_anomalies", "series[, threshold, ...]", "Flags, scores and baseline of a series' anomalies."),
     ("series_fit_line", "series", "The line that fits a series best."),
     ("series_outliers", "series", "Scores of a series' outliers."),

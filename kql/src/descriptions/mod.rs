@@ -149,7 +149,10 @@ mod tests {
     fn every_described_name_is_of_the_language() {
         for (name, ..) in functions::FUNCTIONS {
             let is_special = plan::special_functions().any(|special| special == *name);
-            assert!(is_special || implementations::find(name).is_some() || signatures::function(name).is_some(), "{name}");
+            assert!(
+                is_special || implementations::find(name).is_some() || signatures::function(name).is_some(),
+                "{name}"
+            );
         }
         for (name, ..) in functions::AGGREGATES {
             assert!(signatures::aggregate(name).is_some(), "{name}");

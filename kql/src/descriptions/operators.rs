@@ -17,13 +17,25 @@ pub(super) const OPERATORS: &[(&str, &str, &str)] = &[
     ("invoke", "invoke function(arguments)", "Passes the rows to a tabular function as its first argument."),
     ("join", "join kind=inner (right) on key", "Pairs rows with those of another table that have the same keys."),
     ("limit", "limit number", "At most this many rows; the same as take."),
-    ("lookup", "lookup kind=leftouter (right) on key", "Adds the columns of a small table by key; the keys appear once."),
-    ("make-series", "make-series n = count() on TimeGenerated step 1h by key", "Arrays with one value for each step of an axis."),
+    (
+        "lookup",
+        "lookup kind=leftouter (right) on key",
+        "Adds the columns of a small table by key; the keys appear once.",
+    ),
+    (
+        "make-series",
+        "make-series n = count() on TimeGenerated step 1h by key",
+        "Arrays with one value for each step of an axis.",
+    ),
     ("mv-apply", "mv-apply item = array on (operators)", "Runs a pipeline on the elements of each row's array."),
     ("mv-expand", "mv-expand column to typeof(type)", "One row for each element of a dynamic array or bag."),
     ("order", "order by column desc, ...", "Sorts the rows; the same as sort."),
     ("parse", "parse column with * \"text\" name: type", "Cuts a text into columns by the text between them."),
-    ("parse-kv", "parse-kv column as (key: type) with (pair_delimiter=\",\")", "Takes key=value pairs of a text into columns."),
+    (
+        "parse-kv",
+        "parse-kv column as (key: type) with (pair_delimiter=\",\")",
+        "Takes key=value pairs of a text into columns.",
+    ),
     ("parse-where", "parse-where column with * \"text\" name: type", "As parse, and drops rows that do not match."),
     ("partition", "partition by column (operators)", "Runs a pipeline on the rows of each key on their own."),
     ("project", "project column, name = expression, ...", "Only these columns, in this order."),
@@ -40,11 +52,19 @@ pub(super) const OPERATORS: &[(&str, &str, &str)] = &[
     ("search", "search \"term\"", "Rows in which any column has the term."),
     ("serialize", "serialize column = row_number()", "Fixes the order of the rows, for functions such as prev."),
     ("sort", "sort by column desc, ...", "Sorts the rows, descending unless asc is said."),
-    ("summarize", "summarize n = count() by key, ...", "One row for each combination of keys, with aggregates over its rows."),
+    (
+        "summarize",
+        "summarize n = count() by key, ...",
+        "One row for each combination of keys, with aggregates over its rows.",
+    ),
     ("take", "take number", "At most this many rows, whichever come first."),
     ("top", "top number by column desc", "The first rows in the order of a column."),
     ("top-hitters", "top-hitters number of column", "The most frequent values of a column."),
-    ("top-nested", "top-nested number of column by count(), ...", "The top values of a column, and within each those of the next."),
+    (
+        "top-nested",
+        "top-nested number of column by count(), ...",
+        "The top values of a column, and within each those of the next.",
+    ),
     ("union", "union table, (query), ...", "The rows of all the tables; columns of one name are one column."),
     ("where", "where condition", "Keeps the rows for which the condition is true."),
 ];
@@ -52,7 +72,11 @@ pub(super) const OPERATORS: &[(&str, &str, &str)] = &[
 /// What a query may begin with besides a table.
 pub(super) const SOURCES: &[(&str, &str, &str)] = &[
     ("datatable", "datatable(column: type, ...) [values]", "A table written into the query."),
-    ("externaldata", "externaldata(column: type, ...) [\"address\"] with (format=\"csv\")", "A table read from a file or address."),
+    (
+        "externaldata",
+        "externaldata(column: type, ...) [\"address\"] with (format=\"csv\")",
+        "A table read from a file or address.",
+    ),
     ("find", "find in (tables) where condition", "Looks for rows in many tables."),
     ("print", "print name = expression, ...", "One row of computed values."),
     ("range", "range column from start to stop step size", "A table with one column of evenly spaced values."),
@@ -153,5 +177,9 @@ pub(super) const PLUGINS: &[(&str, &str, &str)] = &[
     ("pivot", "pivot(column, aggregate, keys)", "A column for each value of a column."),
     ("rows_near", "rows_near(condition, before)", "Rows around those that meet a condition."),
     ("schema_merge", "schema_merge()", "Columns of one name and several types become one."),
-    ("sequence_detect", "sequence_detect(time, max_step, max_span, conditions...)", "Rows in which conditions are met one after the other."),
+    (
+        "sequence_detect",
+        "sequence_detect(time, max_step, max_span, conditions...)",
+        "Rows in which conditions are met one after the other.",
+    ),
 ];

@@ -193,11 +193,10 @@ impl<'p, 'q> Layout<'p, 'q> {
             name_end += 1;
         }
         let name: String = self.pieces[start..name_end].iter().map(|piece| piece.text).collect();
-        let is_source = matches!(
-            name.as_str(),
-            "print" | "union" | "search" | "find" | "range" | "evaluate" | "macro-expand"
-        ) && name_end < range.end
-            && !matches!(self.symbol(name_end), Some("." | ","));
+        let is_source =
+            matches!(name.as_str(), "print" | "union" | "search" | "find" | "range" | "evaluate" | "macro-expand")
+                && name_end < range.end
+                && !matches!(self.symbol(name_end), Some("." | ","));
         let begins_body = is_source || parser::known_operators().any(|known| known == name);
         if self.word(start).is_none() || !(is_operator || begins_body) {
             return Doc::group(self.expression(range, Around::default()));
@@ -300,7 +299,8 @@ impl<'p, 'q> Layout<'p, 'q> {
         for pair in starts.windows(2) {
             let clause = pair[0]..pair[1];
             let is_keyword = self.word(clause.start).is_some_and(|word| clauses.contains(&word));
-            let (items, is_list) = self.list(if is_keyword { clause.start + 1..clause.end } else { clause.clone() }, around);
+            let (items, is_list) =
+                self.list(if is_keyword { clause.start + 1..clause.end } else { clause.clone() }, around);
             if !is_keyword && !is_list {
                 // A single item stays beside the operator's name.
                 single.extend([Doc::Space, items]);

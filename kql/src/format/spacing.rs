@@ -28,8 +28,20 @@ pub(super) const PARAMETERS: &[&str] = &[
 
 /// Operators that have them.
 pub(super) const WITH_PARAMETERS: &[&str] = &[
-    "find", "join", "lookup", "make-series", "mv-apply", "mv-expand", "mvapply", "mvexpand", "parse", "parse-where",
-    "reduce", "scan", "search", "union",
+    "find",
+    "join",
+    "lookup",
+    "make-series",
+    "mv-apply",
+    "mv-expand",
+    "mvapply",
+    "mvexpand",
+    "parse",
+    "parse-where",
+    "reduce",
+    "scan",
+    "search",
+    "union",
 ];
 
 /// Words that are not functions when brackets follow.
@@ -106,11 +118,11 @@ pub(super) fn before(layout: &Layout<'_, '_>, at: usize, around: Around) -> Spac
         (_, Some("[")) => match previous.word() {
             Some(word) => !is_keyword(word) && !layout.joined[at - 1],
             None => {
-                let declares = layout.declaring_word(at).is_some_and(|(word, _)| {
-                    matches!(word, "datatable" | "externaldata" | "external_data")
-                });
+                let declares = layout
+                    .declaring_word(at)
+                    .is_some_and(|(word, _)| matches!(word, "datatable" | "externaldata" | "external_data"));
                 matches!(left, Some(")" | "]")) && !declares
-            },
+            }
         },
         _ => false,
     };
@@ -135,7 +147,10 @@ fn is_default_of_series(layout: &Layout<'_, '_>, equals: usize) -> bool {
 /// The colon of `step name: condition`
 fn is_step(layout: &Layout<'_, '_>, colon: usize) -> bool {
     let before = colon.saturating_sub(12)..colon;
-    before.rev().take_while(|at| !matches!(layout.symbol(*at), Some(";" | "(" | ","))).any(|at| layout.word(at) == Some("step"))
+    before
+        .rev()
+        .take_while(|at| !matches!(layout.symbol(*at), Some(";" | "(" | ",")))
+        .any(|at| layout.word(at) == Some("step"))
 }
 
 /// The colon of `evaluate plugin() : (schema)`

@@ -46,8 +46,26 @@ pub(super) const FOREIGN_OPERATORS: &[(&str, &str)] = &[
 
 /// Words between values, to find what a misspelt one was meant to be.
 const BETWEEN_VALUES: &[&str] = &[
-    "and", "or", "has", "has_any", "has_all", "contains", "startswith", "endswith", "in", "between", "matches", "by",
-    "asc", "desc", "on", "with", "has_cs", "contains_cs", "hasprefix", "hassuffix",
+    "and",
+    "or",
+    "has",
+    "has_any",
+    "has_all",
+    "contains",
+    "startswith",
+    "endswith",
+    "in",
+    "between",
+    "matches",
+    "by",
+    "asc",
+    "desc",
+    "on",
+    "with",
+    "has_cs",
+    "contains_cs",
+    "hasprefix",
+    "hassuffix",
 ];
 
 /// Adds a suggestion to a syntax error that has none.
@@ -136,7 +154,9 @@ impl Slip<'_> {
         if self.expected("`(`") {
             return Some(match before {
                 "between" | "!between" => format!("write `{before} (low .. high)`"),
-                "in" | "!in" | "in~" | "!in~" | "has_any" | "has_all" => format!("write the list in brackets: `{before} (...)`"),
+                "in" | "!in" | "in~" | "!in~" | "has_any" | "has_all" => {
+                    format!("write the list in brackets: `{before} (...)`")
+                }
                 "" => return None,
                 word => format!("`{word}` takes its arguments in brackets: `{word}(...)`"),
             });
@@ -144,14 +164,17 @@ impl Slip<'_> {
         if self.expected("a type") {
             let types = ["string", "long", "int", "real", "bool", "datetime", "timespan", "dynamic", "guid", "decimal"];
             let word = self.word(self.at)?;
-            let aliases = [("str", "string"), ("text", "string"), ("float", "real"), ("number", "long"), ("json", "dynamic")];
+            let aliases =
+                [("str", "string"), ("text", "string"), ("float", "real"), ("number", "long"), ("json", "dynamic")];
             let alias = aliases.iter().find(|(alias, _)| *alias == word.to_lowercase()).map(|(_, name)| *name);
             return alias.or_else(|| nearest(word, types)).map(|name| format!("did you mean `{name}`?"));
         }
         if self.expected("an operator") {
             return match self.symbol(self.at) {
                 Some("|") => Some("write `or` for either condition; between two pipes stands an operator".to_string()),
-                None if self.at >= self.tokens.len() => Some("leave out the last `|`, or write an operator behind it".to_string()),
+                None if self.at >= self.tokens.len() => {
+                    Some("leave out the last `|`, or write an operator behind it".to_string())
+                }
                 _ => None,
             };
         }
@@ -168,13 +191,25 @@ impl Slip<'_> {
         match self.unclosed() {
             // `has ("a", "b")`
             Some(open) if self.symbol(self.at) == Some(",") && open > 0 => match self.word(open - 1) {
-                Some("has" | "contains") => Some("for several terms use `has_any (...)` or `has_all (...)`".to_string()),
+                Some("has" | "contains") => {
+                    Some("for several terms use `has_any (...)` or `has_all (...)`".to_string())
+                }
                 Some("!has" | "!contains") => Some("for several terms use `not(x has_any (...))`".to_string()),
-                _ if matches!(self.symbol(open - 1), Some("==" | "=~")) => Some("for several values use `in (...)`".to_string()),
-                _ if matches!(self.symbol(open - 1), Some("!=" | "!~")) => Some("for several values use `!in (...)`".to_string()),
+                _ if matches!(self.symbol(open - 1), Some("==" | "=~")) => {
+                    Some("for several values use `in (...)`".to_string())
+                }
+                _ if matches!(self.symbol(open - 1), Some("!=" | "!~")) => {
+                    Some("for several values use `!in (...)`".to_string())
+                }
                 _ => None,
             },
-            Some(open) if self.at >= self.tokens.len() || closes || self.expected("`)`") || self.expected("`]`") || self.expected("`}`") => {
+            Some(open)
+                if self.at >= self.tokens.len()
+                    || closes
+                    || self.expected("`)`")
+                    || self.expected("`]`")
+                    || self.expected("`}`") =>
+            {
                 let token = &self.tokens[open];
                 let place = Diagnostic::new(codes::SYNTAX, token.span.clone(), "").located(self.source);
                 let opener = self.symbol(open).unwrap_or("(");
@@ -191,7 +226,8 @@ impl Slip<'_> {
             return None;
         }
         if self.symbol(self.at) == Some(",") {
-            return matches!(self.operator(), Some("where" | "filter")).then(|| "join conditions with `and`".to_string());
+            return matches!(self.operator(), Some("where" | "filter"))
+                .then(|| "join conditions with `and`".to_string());
         }
         if self.is_behind_dashes() {
             return Some("comments begin with `//`".to_string());
@@ -207,7 +243,9 @@ impl Slip<'_> {
         if let Some((_, advice)) = FOREIGN.iter().find(|(foreign, _)| *foreign == lowered) {
             return Some((*advice).to_string());
         }
-        if self.expected("`|`") && super::known_operators().any(|known| known == lowered || known.starts_with(&format!("{lowered}-"))) {
+        if self.expected("`|`")
+            && super::known_operators().any(|known| known == lowered || known.starts_with(&format!("{lowered}-")))
+        {
             return Some(format!("put `|` in front of `{lowered}`"));
         }
         if self.statement_word() == Some("let") && self.expected("`|` or `;`") {
@@ -235,7 +273,9 @@ impl Slip<'_> {
             Some("project" | "extend" | "summarize" | "distinct" | "sort" | "order" | "project-away" | "print") => {
                 Some(format!("put a comma in front of `{token}`"))
             }
-            Some("where" | "filter") => Some(format!("an operator such as `==` or `and` is missing in front of `{token}`")),
+            Some("where" | "filter") => {
+                Some(format!("an operator such as `==` or `and` is missing in front of `{token}`"))
+            }
             _ => None,
         }
     }

@@ -122,6 +122,20 @@ impl Scope {
         names
     }
 
+    /// What the names stand for, last declared first; each name once.
+    pub(super) fn bindings(&self) -> Vec<(&str, &Binding)> {
+        let mut seen = std::collections::HashSet::new();
+        let mut bindings = Vec::new();
+        let mut next = self.lets.as_ref();
+        while let Some(link) = next {
+            if seen.insert(link.name.as_str()) {
+                bindings.push((link.name.as_str(), &link.binding));
+            }
+            next = link.parent.as_ref();
+        }
+        bindings
+    }
+
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names = Vec::new();
         let mut next = self.lets.as_ref();

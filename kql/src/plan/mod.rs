@@ -548,7 +548,9 @@ impl<'a> Binder<'a> {
         if let Some(collector) = &scope.aggregates
             && collector.input().column(name).is_some()
         {
-            let message = format!("the column `{name}` has many values here: it needs an aggregate around it, or a place behind `by`");
+            let message = format!(
+                "the column `{name}` has many values here: it needs an aggregate around it, or a place behind `by`"
+            );
             return Diagnostic::new(codes::VALUE, span.clone(), message)
                 .with_hint(format!("for example take_any({name}), max({name}) or make_set({name})"));
         }

@@ -3,10 +3,7 @@
 use std::rc::Rc;
 
 use super::{
-    Binder, Binding, ColumnInfo, Either, Scope, Table,
-    hosted::never_run,
-    lets::Function,
-    unexecuted::placeholder,
+    Binder, Binding, ColumnInfo, Either, Scope, Table, hosted::never_run, lets::Function, unexecuted::placeholder,
 };
 use crate::ast::{Expr as Ast, ExprKind, KqlType, Operator, Parameter, Query, Statement};
 
@@ -17,15 +14,26 @@ pub(crate) enum Known<'s> {
     Function(&'s [Parameter]),
 }
 
-impl Scope {
-    /// What a `let` name stands for.
-    pub(crate) fn known(&self, name: &str) -> Option<Known<'_>> {
-        Some(match self.find(name)? {
+impl<'s> Known<'s> {
+    fn of(binding: &'s Binding) -> Self {
+        match binding {
             Binding::Scalar(value) => Known::Scalar(value.kql_type),
             Binding::Table(table) => Known::Table(&table.columns),
             Binding::Function(function) => Known::Function(function.parameters()),
             Binding::Pattern(pattern) => Known::Function(&pattern.parameters),
-        })
+        }
+    }
+}
+
+impl Scope {
+    /// What a `let` name stands for.
+    pub(crate) fn known(&self, name: &str) -> Option<Known<'_>> {
+        self.find(name).map(Known::of)
+    }
+
+    /// All `let` names, last declared first.
+    pub(crate) fn all_known(&self) -> Vec<(&str, Known<'_>)> {
+        self.bindings().into_iter().map(|(name, binding)| (name, Known::of(binding))).collect()
     }
 
     /// The scope inside a function: its parameters by their types alone.

@@ -53,8 +53,31 @@ fn literal() -> impl Strategy<Value = String> + Clone {
 
 fn infix() -> impl Strategy<Value = String> + Clone {
     pick(&[
-        "+", "-", "*", "/", "%", "==", "!=", "<>", "<", "<=", ">", ">=", "=~", "!~", "has", "!has", "has_cs", "contains",
-        "!contains_cs", "startswith", "endswith", "hasprefix", "matches regex", "and", "or",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "==",
+        "!=",
+        "<>",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "=~",
+        "!~",
+        "has",
+        "!has",
+        "has_cs",
+        "contains",
+        "!contains_cs",
+        "startswith",
+        "endswith",
+        "hasprefix",
+        "matches regex",
+        "and",
+        "or",
     ])
 }
 
