@@ -84,6 +84,7 @@ cases! {
     columns_inside_a_function: columns("let f = (t:(Id:long, Name:string), n:long) { t | where ‸") => "Id Name";
     columns_of_mv_apply: columns("SigninLogs | project DeviceDetail | mv-apply d = DeviceDetail on (where ‸") => "DeviceDetail d";
     columns_behind_mistakes: columns("SecurityEvent | where Nothing > | extend x = nothing(1) | project Account | where ‸") => "Account";
+    columns_behind_a_forgotten_bracket: columns("SecurityEvent | where ((EventID > | extend x = strcat(Acc‸") => "Account";
     columns_of_subqueries: columns("SecurityEvent | where Account in ((SigninLogs | project ‸") => "TimeGenerated UserPrincipalName IPAddress ResultType RiskScore DeviceDetail odd name";
     odd_names_are_bracketed: item("SigninLogs | where odd‸", "odd name").insert => "['odd name']";
     columns_say_their_type: item("SecurityEvent | where Ev‸", "EventID").detail.unwrap() => "int";

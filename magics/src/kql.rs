@@ -90,9 +90,9 @@ fn head(text: &str) -> Result<Head<'_>, MagicError> {
         } else if let Some(after) = rest.strip_prefix("--limit") {
             let after = after.trim_start_matches([' ', '=', '\t']);
             let end = after.find(char::is_whitespace).unwrap_or(after.len());
-            head.limit = after[..end].parse().map_err(|_| {
-                MagicError::usage(format!("--limit takes a number of rows, not `{}`", &after[..end]))
-            })?;
+            head.limit = after[..end]
+                .parse()
+                .map_err(|_| MagicError::usage(format!("--limit takes a number of rows, not `{}`", &after[..end])))?;
             head.query = after[end..].trim_start();
         } else if rest.starts_with('-') {
             let word = rest.split_whitespace().next().unwrap_or_default();

@@ -17,9 +17,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use zeromq::{SocketRecv, SocketSend};
 
-use crate::jupyter::{is_complete, language};
 use crate::jupyter::messages::{kernel_info, message, status};
 use crate::jupyter::queue::{Outbox, Queue};
+use crate::jupyter::{is_complete, language};
 use crate::session::{Options, Session};
 
 /// How often the kernel looks whether the server that started it is still there.

@@ -46,7 +46,8 @@ impl<'q> Cursor<'q> {
         });
         let inside = match unclosed {
             Some(token) => {
-                let quote = front[token.span.clone()].find(['"', '\'']).map_or(token.span.end, |q| token.span.start + q + 1);
+                let quote =
+                    front[token.span.clone()].find(['"', '\'']).map_or(token.span.end, |q| token.span.start + q + 1);
                 Inside::Text(quote)
             }
             None if front[last_end..].rsplit('\n').next().unwrap_or("").contains("//") => Inside::Comment,
@@ -59,7 +60,8 @@ impl<'q> Cursor<'q> {
         if typed.is_some() {
             tokens.pop();
         }
-        let behind = if word.is_empty() { 0 } else { text[at..].find(|c: char| !is_word(c)).unwrap_or(text.len() - at) };
+        let behind =
+            if word.is_empty() { 0 } else { text[at..].find(|c: char| !is_word(c)).unwrap_or(text.len() - at) };
         let partner = partners(&tokens);
         Self { text, tokens, replaced: word.start..at + behind, word, inside, partner }
     }

@@ -24,7 +24,8 @@ pub(super) fn at(cursor: &Cursor<'_>, situation: &Situation<'_>, catalog: &dyn C
         Inside::Comment => {}
         Inside::Text(start) => {
             let last = cursor.end().saturating_sub(1);
-            let names_table = last >= 2 && cursor.symbol(last - 1) == Some("(") && cursor.name(last - 2) == Some("table");
+            let names_table =
+                last >= 2 && cursor.symbol(last - 1) == Some("(") && cursor.name(last - 2) == Some("table");
             if names_table && start <= cursor.word.start {
                 offers.table_names();
                 typed = cursor.text[start..cursor.word.start].to_string();
@@ -131,7 +132,18 @@ impl Place<'_> {
             "datatable" | "externaldata" => {}
             "with" if name == "render" => {
                 offers.words(
-                    &["title=", "xcolumn=", "ycolumns=", "series=", "kind=", "xtitle=", "ytitle=", "legend=", "ymin=", "ymax="],
+                    &[
+                        "title=",
+                        "xcolumn=",
+                        "ycolumns=",
+                        "series=",
+                        "kind=",
+                        "xtitle=",
+                        "ytitle=",
+                        "legend=",
+                        "ymin=",
+                        "ymax=",
+                    ],
                     Kind::Parameter,
                 );
             }
@@ -229,7 +241,8 @@ impl Place<'_> {
                 offers.then().tables();
             }
             Wanted::Operator(kql_type, is_compared) => {
-                let is_table = !is_in_brackets && !self.situation.columns_of(self.cursor.slice(self.segment())).is_empty();
+                let is_table =
+                    !is_in_brackets && !self.situation.columns_of(self.cursor.slice(self.segment())).is_empty();
                 if is_table {
                     offers.operators("| ");
                 } else if is_compared {
@@ -328,7 +341,9 @@ impl Place<'_> {
                 offers.tables();
                 offers.found.retain(|candidate| candidate.completion.kind == Kind::Function);
             }
-            "scan" => self.expression(name_end, &["order by", "partition by", "declare", "with", "step", "output="], offers),
+            "scan" => {
+                self.expression(name_end, &["order by", "partition by", "declare", "with", "step", "output="], offers)
+            }
             "as" | "count" | "consume" | "getschema" | "assert-schema" => {}
             _ => self.expression(name_end, &[], offers),
         }
@@ -421,7 +436,8 @@ impl Place<'_> {
             match last.map_or("", |last| self.word_before(last)) {
                 "kind" if name == "lookup" => {
                     let kinds = descriptions::join_kinds().iter();
-                    let kinds: Vec<_> = kinds.filter(|(kind, _)| matches!(*kind, "leftouter" | "inner")).copied().collect();
+                    let kinds: Vec<_> =
+                        kinds.filter(|(kind, _)| matches!(*kind, "leftouter" | "inner")).copied().collect();
                     offers.described(&kinds, Kind::Value);
                 }
                 "kind" => {

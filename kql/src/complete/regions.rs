@@ -98,7 +98,13 @@ fn opened(cursor: &Cursor<'_>, open: usize, outer: &Region) -> Option<Kind> {
         _ => {}
     }
     let starts_source = outer.pipe.is_none() && open == outer.pipeline && !matches!(outer.kind, Kind::Body(_));
-    let has_pipe = cursor.outside_brackets(open + 1..cursor.end()).any(|at| cursor.symbol(at) == Some("|"));
+    let pipe = cursor.outside_brackets(open + 1..cursor.end()).find(|at| cursor.symbol(*at) == Some("|"));
+    // `where ((a > | extend ...`: a bracket that was forgotten, no subquery.
+    let is_compared = |at: usize| {
+        matches!(cursor.symbol(at), Some("==" | "!=" | "=~" | "!~" | "<" | ">" | "<=" | ">="))
+            || matches!(cursor.name(at), Some("and" | "or"))
+    };
+    let has_pipe = pipe.is_some_and(|pipe| !cursor.outside_brackets(open + 1..pipe).any(is_compared));
     let is_subquery = matches!(word, "toscalar" | "materialize" | "view") || starts_source || has_pipe;
     is_subquery.then_some(Kind::Pipeline)
 }

@@ -28,8 +28,9 @@ pub fn format(query: &str) -> Result<String, Vec<Diagnostic>> {
     let formatted = doc::print(&layout::Layout::new(&pieces).query(&end));
     if !has_same_tokens(query, &formatted) {
         // A formatter must never change what a query means.
-        let diagnostic = Diagnostic::new(codes::SYNTAX, 0..query.len(), "this query cannot be formatted without changing it")
-            .with_hint("leave it as it is, and report it as a mistake of huntbook");
+        let diagnostic =
+            Diagnostic::new(codes::SYNTAX, 0..query.len(), "this query cannot be formatted without changing it")
+                .with_hint("leave it as it is, and report it as a mistake of huntbook");
         return Err(vec![diagnostic.located(query)]);
     }
     Ok(formatted)
