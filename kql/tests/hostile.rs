@@ -55,6 +55,19 @@ fn deep_and_long_queries() {
     }
 }
 
+/// Texts that once broke something; the fuzz targets found them.
+#[test]
+fn texts_that_fuzzing_found() {
+    for query in [
+        "print datetime(2024-02-03T10:00:00- \u{2038})",
+        "print datetime(2024-02-03T10:00:00-1\u{e9}1)",
+        "print datetime(202\u{2038}03)",
+        "print todatetime('202\u{2038}03'), todatetime('2024-02-03T10:00-\u{2038}1')",
+    ] {
+        survives(query);
+    }
+}
+
 #[test]
 fn doubling_lets_are_refused() {
     let mut query = "let t0 = Logins;\n".to_string();
