@@ -14,6 +14,7 @@ mod expr;
 mod frames;
 mod functions;
 mod la_write;
+mod language;
 mod lifecycle;
 mod plan;
 mod query;
@@ -35,10 +36,12 @@ pub use cancel::CancelToken;
 pub use error::Error;
 pub use frames::FrameId;
 pub use huntbook_kql::{
-    Engine as KqlEngine, KqlType, Limits, Literal as KqlLiteral, declared_parameters, tables_mentioned,
+    Completions, Engine as KqlEngine, Hover, KqlType, Limits, Literal as KqlLiteral, declared_parameters,
+    tables_mentioned,
 };
 pub use huntbook_wire::{DataType, Expr, FrameInfo, Plan, SourceFormat};
 pub use huntbook_workspace::Appended;
+pub use language::kql_format;
 pub use query::{QueryFormat, check_batch, check_report, schema_engine};
 pub use serde_json::Value;
 pub use serve::{CellEvents, Display};

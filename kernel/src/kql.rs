@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use huntbook_engine::{
     Engine, Error, KqlEngine, KqlLiteral, KqlType, Limits, QueryFormat, Settings, check_batch, check_report,
-    declared_parameters, schema_engine,
+    declared_parameters, kql_format, schema_engine,
 };
 
 use crate::paths;
@@ -51,6 +51,9 @@ pub(crate) struct Arguments {
     /// Check names and types without running anything.
     #[arg(long)]
     check: bool,
+    /// Print the query laid out, one operator per line, without running it.
+    #[arg(long, conflicts_with_all = ["jsonl", "check", "tables"])]
+    fmt: bool,
     /// Tables and their columns as JSON, for --check.
     #[arg(long, value_name = "FILE", requires = "check")]
     schemas: Option<PathBuf>,
@@ -87,6 +90,18 @@ impl From<Format> for QueryFormat {
 /// Runs what the command line asks for. Exit code 1 if the query is not right or fails; 2 (by the caller) if the
 /// command line or a file is at fault. A batch reports bad queries in its lines.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if arguments.fmt {
+        return Ok(match kql_format(&query(arguments)?) {
+            Ok(formatted) => {
+                writeln!(stdout(), "{formatted}")?;
+                ExitCode::SUCCESS
+            }
+            Err(mistakes) => {
+                eprintln!("{}", mistakes.message);
+                ExitCode::FAILURE
+            }
+        });
+    }
     let engine = engine(arguments)?;
     if arguments.jsonl {
         if arguments.check {
@@ -97,13 +112,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let query = match (&arguments.query, &arguments.file) {
-        (Some(query), _) => query.clone(),
-        (None, Some(file)) => {
-            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
-        }
-        (None, None) => bail!("there is no query"),
-    };
+    let query = query(arguments)?;
     bind_parameters(&engine, arguments, &query)?;
     let mut output = stdout().lock();
     let done = if arguments.check {
@@ -165,6 +174,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     match KqlLiteral::of_type(KqlType::Timespan, text) {
         Some(KqlLiteral::Timespan(Some(ticks))) if ticks >= 10 => Ok(Duration::from_micros(ticks as u64 / 10)),
         _ => Err("write a time such as 30s, 5m or 1h".to_string()),
+    }
+}
+
+fn query(arguments: &Arguments) -> anyhow::Result<String> {
+    match (&arguments.query, &arguments.file) {
+        (Some(query), _) => Ok(query.clone()),
+        (None, Some(file)) => std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display())),
+        (None, None) => bail!("there is no query"),
     }
 }
 
@@ -239,6 +256,7 @@ mod tests {
         assert!(parsed(&["--jsonl"]).is_ok());
         assert!(parsed(&["--check", "--jsonl", "--schemas", "s.json"]).is_ok());
         assert!(parsed(&["print 1", "--check"]).is_ok());
+        assert!(parsed(&["--fmt", "-f", "q.kql"]).is_ok() && parsed(&["--fmt", "--jsonl"]).is_err());
         for words in
             [&[][..], &["print 1", "-f", "q.kql"], &["print 1", "--jsonl"], &["--schemas", "s.json", "--jsonl"]]
         {

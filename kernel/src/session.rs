@@ -269,6 +269,16 @@ impl Session {
         }
     }
 
+    /// What may stand at `cursor`, a byte of the cell, in its magics.
+    pub(crate) fn complete(&self, code: &str, cursor: usize) -> Option<huntbook_magics::Completions> {
+        huntbook_magics::complete(code, cursor, &self.engine)
+    }
+
+    /// What is known about the word at `cursor`, a byte of the cell, as Markdown.
+    pub(crate) fn inspect(&self, code: &str, cursor: usize) -> Option<String> {
+        huntbook_magics::inspect(code, cursor, &self.engine)
+    }
+
     /// Stops the running cell. Harmless when none runs.
     pub(crate) fn interrupt(&self) {
         if !self.running.load(Ordering::SeqCst) {

@@ -217,7 +217,7 @@ fn not_this(input: &str) -> nom::Err<nom::error::Error<&str>> {
 /// Reports the literal and treats the rest of its line as its text, so that later lines still parse.
 fn unterminated<'a>(rest: &'a str, start: usize, diagnostics: &mut Vec<Diagnostic>) -> (String, &'a str) {
     let line = rest.find('\n').unwrap_or(rest.len());
-    let quote = if rest.contains('"') { '"' } else { '\'' };
+    let quote = rest.chars().find(|c| matches!(c, '"' | '\'')).unwrap_or('"');
     diagnostics.push(
         Diagnostic::new(codes::LEXICAL, start..start + line, "this string does not end on its line")
             .with_hint(format!("close it with `{quote}`; text over several lines stands between ``` and ```")),
@@ -232,7 +232,7 @@ fn typed_literal<'a>(rest: &'a str, start: usize, diagnostics: &mut Vec<Diagnost
     // `string(...)` and `dynamic(...)` hold more than one word: the parser reads those.
     let kql_type = KqlType::from_name(word).filter(|t| !matches!(t, KqlType::String | KqlType::Dynamic))?;
     let body = after.trim_start().strip_prefix('(')?;
-    let end = body.find(')').filter(|end| *end <= 200)?;
+    let end = closing(body)?;
     let text = body[..end].trim();
     let after = &body[end + 1..];
     let parsed = typed_value(kql_type, text);
@@ -246,6 +246,20 @@ fn typed_literal<'a>(rest: &'a str, start: usize, diagnostics: &mut Vec<Diagnost
         null_of(kql_type)
     });
     Some((literal, after))
+}
+
+/// Where the bracket of a typed literal closes. No literal has more than 200 characters besides blanks.
+fn closing(body: &str) -> Option<usize> {
+    let mut shown = 0;
+    for (at, character) in body.char_indices() {
+        match character {
+            ')' => return Some(at),
+            blank if is_blank(blank) => {}
+            _ if shown == 200 => return None,
+            _ => shown += 1,
+        }
+    }
+    None
 }
 
 /// The null of a type; strings have none and give `""`.

@@ -4,11 +4,15 @@ mod ast;
 pub mod batch;
 pub mod catalogs;
 mod check;
+mod complete;
 mod decimal;
+mod descriptions;
 mod diagnostics;
 mod engine;
+mod format;
 mod free_names;
 mod functions;
+mod hover;
 mod lexer;
 mod limits;
 mod parameters;
@@ -32,8 +36,11 @@ pub use ast::{
     PatternCase, Query, ReorderBy, Scan, ScanStep, Search, SeriesItem, SortKey, Statement, TextMatch, TextOp, Union,
 };
 pub use check::{Check, CheckedColumn};
+pub use complete::{Completion, CompletionKind, Completions};
 pub use diagnostics::{Diagnostic, SourceText, Span, codes};
 pub use engine::{Engine, KqlTable, Stats};
+pub use format::format;
+pub use hover::Hover;
 pub use limits::{CancelToken, Limits, Stopped};
 pub use parameters::declared_parameters;
 pub use reference::reference;
@@ -73,6 +80,11 @@ pub trait Catalog: Send + Sync {
     /// A tabular function that the host runs itself, such as `_GetWatchlist`.
     fn table_function(&self, _name: &str) -> Option<Arc<TableFunction>> {
         None
+    }
+
+    /// Names of the functions that [`Catalog::table_function`] knows, for completion.
+    fn table_function_names(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Calls a function that [`Catalog::table_function`] knows, with constants for its parameters.

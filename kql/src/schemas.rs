@@ -99,4 +99,9 @@ impl Catalog for SchemaCatalog {
     fn table_function(&self, name: &str) -> Option<Arc<TableFunction>> {
         self.functions.get(name).cloned()
     }
+    fn table_function_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.functions.keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
 }

@@ -228,7 +228,9 @@ fn split_date(text: &str) -> Option<(&str, &str)> {
 fn parse_date(text: &str) -> Option<(i64, i64, i64)> {
     let parts: Vec<&str> = text.split(['-', '/', '.', ' ', ',']).filter(|part| !part.is_empty()).collect();
     match parts.as_slice() {
-        [only] if only.len() == 8 => Some((digits(&only[..4])?, digits(&only[4..6])?, digits(&only[6..])?)),
+        [only] if only.len() == 8 && only.is_ascii() => {
+            Some((digits(&only[..4])?, digits(&only[4..6])?, digits(&only[6..])?))
+        }
         [year, month] if year.len() == 4 => Some((digits(year)?, digits(month)?, 1)),
         [a, b, c] => {
             if let Some(month) = month_number(a) {
@@ -306,7 +308,7 @@ fn split_zone(text: &str) -> Option<(&str, i64)> {
     let zone = text[at + 1..].replace(':', "");
     let (hours, minutes) = match zone.len() {
         1 | 2 => (digits(&zone)?, 0),
-        4 => (digits(&zone[..2])?, digits(&zone[2..])?),
+        4 if zone.is_ascii() => (digits(&zone[..2])?, digits(&zone[2..])?),
         _ => return None,
     };
     Some((text[..at].trim_end(), sign * (hours * HOUR + minutes * MINUTE)))

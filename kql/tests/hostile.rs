@@ -3,7 +3,7 @@
 mod common;
 
 use common::Host;
-use huntbook_kql::{Engine, parse, tables_mentioned};
+use huntbook_kql::{Engine, format, parse, tables_mentioned};
 use proptest::prelude::*;
 
 fn survives(query: &str) {
@@ -12,7 +12,14 @@ fn survives(query: &str) {
         diagnostic.render(query);
     }
     tables_mentioned(query);
-    if let Err(error) = Engine::new(Host).run(query) {
+    if diagnostics.is_empty() {
+        let formatted = format(query).expect("what parses can be formatted");
+        assert_eq!(format(&formatted).as_ref(), Ok(&formatted), "formatting {query:?} again");
+    }
+    let engine = Engine::new(Host);
+    engine.complete(query, query.len());
+    engine.hover(query, query.len() / 2);
+    if let Err(error) = engine.run(query) {
         let shown = error.render(query);
         assert!(!shown.contains("crashed"), "{shown}");
     }
@@ -38,8 +45,28 @@ fn deep_and_long_queries() {
         "'".repeat(100_001),
         "\"".repeat(100_001),
         "let f = (x:long) { f(x) }; print f(1)".to_string(),
+        (0..10_000).map(|at| format!("let a{at} = {at};")).collect::<String>() + "print a9999",
+        "let f = (x:long) { ".repeat(10_000),
+        format!("Logins | graph-match {}", "(".repeat(100_000)),
+        format!("set x = {}", "[".repeat(100_000)),
+        format!("Logins | where Account in ({})", vec!["'x'"; 100_000].join(", ")),
+        format!("print {}", "long(".repeat(50_000)),
+        format!("Logins {}", "// note\n".repeat(100_000)),
     ] {
         survives(&query);
+    }
+}
+
+/// Texts that once broke something; the fuzz targets found them.
+#[test]
+fn texts_that_fuzzing_found() {
+    for query in [
+        "print datetime(2024-02-03T10:00:00- \u{2038})",
+        "print datetime(2024-02-03T10:00:00-1\u{e9}1)",
+        "print datetime(202\u{2038}03)",
+        "print todatetime('202\u{2038}03'), todatetime('2024-02-03T10:00-\u{2038}1')",
+    ] {
+        survives(query);
     }
 }
 

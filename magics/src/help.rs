@@ -3,7 +3,16 @@ use huntbook_engine::Display;
 use crate::{MagicError, NAMES};
 
 pub(crate) fn help(topic: &str) -> Result<Vec<Display>, MagicError> {
-    let text = match topic {
+    let Some(text) = text(topic) else {
+        let list = NAMES.map(|name| format!("%{name}")).join(" ");
+        return Err(MagicError::usage(format!("no help on `{topic}`; there is help on: {list}")));
+    };
+    Ok(vec![Display::new([("text/plain", text.to_owned())])])
+}
+
+/// What there is to say about a magic; nothing is the overview.
+pub(crate) fn text(topic: &str) -> Option<&'static str> {
+    Some(match topic {
         "" => OVERVIEW,
         "kql" => KQL,
         "blob" => BLOB,
@@ -12,12 +21,8 @@ pub(crate) fn help(topic: &str) -> Result<Vec<Display>, MagicError> {
         "frames" => "%frames    named frames and their sizes",
         "use" => USE,
         "help" => "%help [MAGIC]    this text, or a magic's own",
-        other => {
-            let list = NAMES.map(|name| format!("%{name}")).join(" ");
-            return Err(MagicError::usage(format!("no help on `{other}`; there is help on: {list}")));
-        }
-    };
-    Ok(vec![Display::new([("text/plain", text.to_owned())])])
+        _ => return None,
+    })
 }
 
 const OVERVIEW: &str = "\

@@ -21,29 +21,7 @@ const OPTIONS: &str = "--limit N";
 
 impl Kql {
     pub(crate) fn parse(text: &str) -> Result<Kql, MagicError> {
-        let mut rest = text.trim_start();
-        let (mut bind, mut limit) = (None, table::DEFAULT_LIMIT);
-        // Options and the binding come in either order, before the query.
-        loop {
-            if let (Some(name), after) = binding(rest) {
-                bind = Some(name);
-                rest = after.trim_start();
-            } else if let Some(after) = rest.strip_prefix("--limit") {
-                let after = after.trim_start_matches([' ', '=', '\t']);
-                let end = after.find(char::is_whitespace).unwrap_or(after.len());
-                limit = after[..end].parse().map_err(|_| {
-                    MagicError::usage(format!("--limit takes a number of rows, not `{}`", &after[..end]))
-                })?;
-                rest = after[end..].trim_start();
-            } else if rest.starts_with('-') {
-                let word = rest.split_whitespace().next().unwrap_or_default();
-                return Err(MagicError::usage(format!(
-                    "`%kql` has no option `{word}`; it has: {OPTIONS}. `%kql --help` shows examples"
-                )));
-            } else {
-                break;
-            }
-        }
+        let Head { bind, limit, query: rest } = head(text)?;
         let trimmed = rest.trim_end();
         let query = trimmed.trim_end_matches(';').trim_end();
         if query.is_empty() {
@@ -91,6 +69,45 @@ impl Kql {
         displays.push(display);
         Ok(displays)
     }
+}
+
+/// What stands before the query.
+struct Head<'t> {
+    bind: Option<String>,
+    limit: usize,
+    /// The text from the query on
+    query: &'t str,
+}
+
+/// Options and the binding come in either order, before the query.
+fn head(text: &str) -> Result<Head<'_>, MagicError> {
+    let mut head = Head { bind: None, limit: table::DEFAULT_LIMIT, query: text.trim_start() };
+    loop {
+        let rest = head.query;
+        if let (Some(name), after) = binding(rest) {
+            head.bind = Some(name);
+            head.query = after.trim_start();
+        } else if let Some(after) = rest.strip_prefix("--limit") {
+            let after = after.trim_start_matches([' ', '=', '\t']);
+            let end = after.find(char::is_whitespace).unwrap_or(after.len());
+            head.limit = after[..end]
+                .parse()
+                .map_err(|_| MagicError::usage(format!("--limit takes a number of rows, not `{}`", &after[..end])))?;
+            head.query = after[end..].trim_start();
+        } else if rest.starts_with('-') {
+            let word = rest.split_whitespace().next().unwrap_or_default();
+            return Err(MagicError::usage(format!(
+                "`%kql` has no option `{word}`; it has: {OPTIONS}. `%kql --help` shows examples"
+            )));
+        } else {
+            return Ok(head);
+        }
+    }
+}
+
+/// Where the query begins in what follows `%kql`; `None` while its options are not right.
+pub(crate) fn query_start(text: &str) -> Option<usize> {
+    head(text).ok().map(|head| text.len() - head.query.len())
 }
 
 /// Where the rows come from, in the output's metadata: the table itself stays the same from run to run.

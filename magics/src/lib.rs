@@ -4,6 +4,7 @@
 //! engine, and [`Magic::run`] then does it. Every magic is only sugar: cells have the same as Rust calls.
 
 mod blob;
+mod complete;
 mod help;
 mod kql;
 mod la_write;
@@ -15,6 +16,7 @@ use std::fmt;
 
 use huntbook_engine::{Display, Engine};
 
+pub use complete::{Completion, Completions, complete, inspect};
 pub use split::{Segment, split};
 
 /// A parsed magic.

@@ -1,6 +1,7 @@
 //! Jupyter's protocol: sockets, requests, and the queue of cells.
 
 mod is_complete;
+mod language;
 mod messages;
 mod queue;
 mod server;

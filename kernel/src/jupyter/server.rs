@@ -17,9 +17,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use zeromq::{SocketRecv, SocketSend};
 
-use crate::jupyter::is_complete;
 use crate::jupyter::messages::{kernel_info, message, status};
 use crate::jupyter::queue::{Outbox, Queue};
+use crate::jupyter::{is_complete, language};
 use crate::session::{Options, Session};
 
 /// How often the kernel looks whether the server that started it is still there.
@@ -200,12 +200,11 @@ impl Channel {
                 }
                 Some(("is_complete_reply", reply))
             }
-            JupyterMessageContent::CompleteRequest(code) => Some((
-                "complete_reply",
-                json!({"status": "ok", "matches": [], "cursor_start": code.cursor_pos, "cursor_end": code.cursor_pos, "metadata": {}}),
-            )),
-            JupyterMessageContent::InspectRequest(_) => {
-                Some(("inspect_reply", json!({"status": "ok", "found": false, "data": {}, "metadata": {}})))
+            JupyterMessageContent::CompleteRequest(asked) => {
+                Some(("complete_reply", language::complete(&self.session, &asked.code, asked.cursor_pos)))
+            }
+            JupyterMessageContent::InspectRequest(asked) => {
+                Some(("inspect_reply", language::inspect(&self.session, &asked.code, asked.cursor_pos)))
             }
             _ if request.header.msg_type == "history_request" => {
                 Some(("history_reply", json!({"status": "ok", "history": []})))

@@ -4,6 +4,7 @@
 //! run shows all of them. Recursion is bounded by [`MAX_DEPTH`]; everything that can be long in
 //! real queries (`and`/`or` chains, pipelines, lists) is read by loops.
 
+mod advice;
 pub(crate) mod expr;
 mod literals;
 mod operators;
@@ -64,7 +65,8 @@ pub(crate) fn parse(source: &str, piped: bool) -> (Query, Vec<Diagnostic>) {
     let mut diagnostics = lexical;
     diagnostics.truncate(MAX_DIAGNOSTICS);
     diagnostics.extend(context.diagnostics.into_inner());
-    let diagnostics = diagnostics.into_iter().map(|d| d.located(source)).collect();
+    let diagnostics =
+        diagnostics.into_iter().map(|problem| advice::advised(problem, &tokens, source).located(source)).collect();
     (Query { statements }, diagnostics)
 }
 

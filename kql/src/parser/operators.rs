@@ -115,6 +115,10 @@ pub(super) fn operator(input: Tokens<'_>) -> Parsed<'_, Operator> {
 fn unknown_operator(name: &Name) -> Diagnostic {
     let diagnostic =
         Diagnostic::new(codes::UNKNOWN_OPERATOR, name.span.clone(), format!("unknown operator `{}`", name.text));
+    let foreign = super::advice::FOREIGN_OPERATORS.iter().find(|(foreign, _)| *foreign == name.text.to_lowercase());
+    if let Some((_, advice)) = foreign {
+        return diagnostic.with_hint(*advice);
+    }
     match nearest(&name.text, known_operators()) {
         Some(close) => diagnostic.with_hint(format!("did you mean `{close}`?")),
         None => diagnostic,

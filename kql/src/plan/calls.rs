@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     ast::{Argument, Expr as Ast, ExprKind, KqlType, Name},
+    descriptions,
     diagnostics::{Diagnostic, Span, codes},
     functions::{self, Arguments, Kind, Returns},
     rows, ticks,
@@ -44,6 +45,8 @@ const SPECIAL: &[&str] = &[
     "gettype",
     "table",
 ];
+
+pub(super) const SUMMARIZE_FIRST: &str = "summarize first: summarize n = count() by ... | where n > 5";
 
 impl Binder<'_> {
     /// A call that may give a table.
@@ -79,6 +82,22 @@ impl Binder<'_> {
     }
 
     fn call(&self, name: &Name, arguments: &[Argument], expression: &Ast, scope: &Scope) -> Bound<Typed> {
+        let result = self.built_in(name, arguments, expression, scope);
+        // `countif(Code = 1)` means a comparison: an argument by name would count every row.
+        let is_column = |argument: &Argument| {
+            let rows = scope.aggregates.as_ref().map_or(scope, |collector| collector.input());
+            argument.name.as_ref().is_some_and(|name| rows.column(&name.text).is_some())
+        };
+        match arguments.iter().find(|argument| is_column(argument)).and_then(|argument| argument.name.as_ref()) {
+            Some(column) if result.is_err() || !self.checking => {
+                let message = format!("`{}` has no parameter `{}`", name.text, column.text);
+                Err(Diagnostic::new(codes::ARGUMENTS, column.span.clone(), message).with_hint("compare with `==`"))
+            }
+            _ => result,
+        }
+    }
+
+    fn built_in(&self, name: &Name, arguments: &[Argument], expression: &Ast, scope: &Scope) -> Bound<Typed> {
         if super::aggregates::is_aggregate(&name.text) {
             return match &scope.aggregates {
                 Some(collector) => self.aggregate(collector, name, arguments, expression, scope),
@@ -93,7 +112,8 @@ impl Binder<'_> {
                     codes::VALUE,
                     expression.span.clone(),
                     format!("`{}` is an aggregate: it stands only in `summarize`", name.text),
-                )),
+                )
+                .with_hint(SUMMARIZE_FIRST)),
             };
         }
         if let Some(result) = self.special(name, arguments, scope) {
@@ -128,7 +148,8 @@ impl Binder<'_> {
                 codes::ARGUMENTS,
                 named.span.clone(),
                 format!("`{}` takes no named arguments", name.text),
-            ));
+            )
+            .with_hint("compare with `==`"));
         }
         let most = if function.variadic { usize::MAX } else { function.kinds.len() };
         if arguments.len() < function.required || arguments.len() > most {
@@ -288,7 +309,8 @@ impl Binder<'_> {
         let offset = self.scalar(&argument.value, scope)?;
         if offset.kql_type != KqlType::Timespan {
             let message = format!("a timespan such as 1d is needed here, this is a {}", offset.kql_type);
-            return Err(Diagnostic::new(codes::TYPE, argument.value.span.clone(), message));
+            return Err(Diagnostic::new(codes::TYPE, argument.value.span.clone(), message)
+                .with_hint("write a number with its unit: 7d, 12h, 30m"));
         }
         let op = if sign < 0 { crate::ast::BinaryOp::Subtract } else { crate::ast::BinaryOp::Add };
         scalar::arithmetic(op, now, offset, &argument.value.span)
@@ -445,11 +467,17 @@ pub(super) fn wrong_count(name: &Name, least: usize, most: usize, given: usize) 
         (least, usize::MAX) => format!("{least} or more"),
         (least, most) => format!("{least} to {most}"),
     };
-    Diagnostic::new(
-        codes::ARGUMENTS,
-        name.span.clone(),
-        format!("`{}` takes {wanted} argument(s), {given} given", name.text),
-    )
+    let plural = if wanted == "1" { "" } else { "s" };
+    let message = format!("`{}` takes {wanted} argument{plural}, {given} given", name.text);
+    let diagnostic = Diagnostic::new(codes::ARGUMENTS, name.span.clone(), message);
+    let known = descriptions::function(&name.text).or_else(|| descriptions::aggregate(&name.text));
+    match known.filter(|known| known.text.is_some()) {
+        Some(known) => {
+            let call = known.signature.split(" ->").next().unwrap_or_default();
+            diagnostic.with_hint(format!("write `{call}`"))
+        }
+        None => diagnostic,
+    }
 }
 
 /// Functions with rules of their own.

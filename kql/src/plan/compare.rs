@@ -133,6 +133,8 @@ fn aligned(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> Bound<(Typed
             (String, other) | (other, String) => {
                 diagnostic.with_hint(format!("convert one side, for example with to{other}()"))
             }
+            (Datetime, _) | (_, Datetime) => diagnostic.with_hint("write a moment: datetime(2024-01-31), or ago(7d)"),
+            (Timespan, _) | (_, Timespan) => diagnostic.with_hint("write a number with its unit: 7d, 12h, 30m"),
             _ => diagnostic,
         }
     };

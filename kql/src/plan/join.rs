@@ -116,6 +116,7 @@ impl Binder<'_> {
                     name.span.clone(),
                     format!("the {which} side of the join has no column `{}`", name.text),
                 )
+                .with_hint("keys with two names are written `$left.a == $right.b`")
                 .with_nearest(&name.text, names)
             })
         };
@@ -175,7 +176,9 @@ fn kind_of(parameters: &[OperatorParameter], default: Kind) -> Bound<Kind> {
             Diagnostic::new(codes::VALUE, parameter.value.span.clone(), format!("unknown join kind `{name}`"));
         match nearest(name, KINDS.iter().map(|(known, _)| *known)) {
             Some(close) => diagnostic.with_hint(format!("did you mean `{close}`?")),
-            None => diagnostic,
+            None => diagnostic.with_hint(
+                "the kinds are innerunique, inner, leftouter, rightouter, fullouter, leftsemi, rightsemi, leftanti and rightanti",
+            ),
         }
     })
 }

@@ -24,7 +24,7 @@ pub(crate) enum Binding {
 pub(crate) struct Function {
     /// Declared with `view`.
     pub(super) view: bool,
-    parameters: Vec<Parameter>,
+    pub(super) parameters: Vec<Parameter>,
     body: Vec<Statement>,
     captured: Scope,
     /// The text it stands in, if that is not the query.
@@ -122,6 +122,20 @@ impl Scope {
         let mut names: Vec<String> = self.names().into_iter().filter(is_view).collect();
         names.reverse();
         names
+    }
+
+    /// What the names stand for, last declared first; each name once.
+    pub(super) fn bindings(&self) -> Vec<(&str, &Binding)> {
+        let mut seen = std::collections::HashSet::new();
+        let mut bindings = Vec::new();
+        let mut next = self.lets.as_ref();
+        while let Some(link) = next {
+            if seen.insert(link.name.as_str()) {
+                bindings.push((link.name.as_str(), &link.binding));
+            }
+            next = link.parent.as_ref();
+        }
+        bindings
     }
 
     pub(crate) fn names(&self) -> Vec<String> {

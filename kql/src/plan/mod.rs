@@ -29,6 +29,7 @@ mod special;
 mod stored;
 mod summarize;
 mod texts;
+mod tolerant;
 mod top;
 mod tuples;
 mod unexecuted;
@@ -56,6 +57,7 @@ use crate::{
     value::{self, Value},
 };
 pub(crate) use lets::{Binding, Scope};
+pub(crate) use tolerant::Known;
 
 /// Operators with a grammar and a schema that do not run yet.
 pub(crate) const CHECKED_ONLY_OPERATORS: &[&str] = &["reduce"];
@@ -612,11 +614,24 @@ impl<'a> Binder<'a> {
     }
 
     pub(crate) fn unknown_column(&self, name: &str, span: &Span, scope: &Scope) -> Diagnostic {
+        if let Some(collector) = &scope.aggregates
+            && collector.input().column(name).is_some()
+        {
+            let message = format!(
+                "the column `{name}` has many values here: it needs an aggregate around it, or a place behind `by`"
+            );
+            return Diagnostic::new(codes::VALUE, span.clone(), message)
+                .with_hint(format!("for example take_any({name}), max({name}) or make_set({name})"));
+        }
         let lets = scope.names();
         let candidates =
             scope.columns().iter().map(|column| column.name.as_str()).chain(lets.iter().map(String::as_str));
-        Diagnostic::new(codes::UNKNOWN_COLUMN, span.clone(), format!("unknown column `{name}`"))
-            .with_nearest(name, candidates)
+        let diagnostic = Diagnostic::new(codes::UNKNOWN_COLUMN, span.clone(), format!("unknown column `{name}`"));
+        let diagnostic = match columns_here(scope) {
+            Some(columns) => diagnostic.with_hint(columns),
+            None => diagnostic,
+        };
+        diagnostic.with_nearest(name, candidates)
     }
 }
 
@@ -627,6 +642,13 @@ fn multiplies_rows(operator: &crate::ast::OperatorKind) -> bool {
         operator,
         OperatorKind::Join(_) | OperatorKind::Lookup(_) | OperatorKind::MvExpand { .. } | OperatorKind::MvApply(_)
     )
+}
+
+/// The columns that may stand here, if they are few.
+fn columns_here(scope: &Scope) -> Option<String> {
+    let names: Vec<&str> = scope.columns().iter().map(|column| column.name.as_str()).collect();
+    let is_short = (1..=8).contains(&names.len()) && !names.iter().any(|name| name.contains('\0'));
+    is_short.then(|| format!("the columns here are {}", names.join(", ")))
 }
 
 /// `cluster(...)`, `database(...)` and their methods.

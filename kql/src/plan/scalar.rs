@@ -59,7 +59,11 @@ impl Binder<'_> {
                 codes::TYPE,
                 expression.span.clone(),
                 format!("a condition must be a bool, this is a {other}"),
-            )),
+            )
+            .with_hint(match other {
+                KqlType::String => "compare it, or ask isnotempty() of it",
+                _ => "compare it, or ask isnotnull() of it",
+            })),
         }
     }
 

@@ -202,6 +202,7 @@ pub(super) fn single_row(values: Vec<(String, Typed)>) -> Table {
 /// The same column claimed twice in one operator.
 pub(super) fn duplicate(name: &Name) -> Diagnostic {
     Diagnostic::new(codes::DUPLICATE, name.span.clone(), format!("the column `{}` is named twice", name.text))
+        .with_hint("give one of them another name")
 }
 
 fn range_cells(start: &Value, end: &Value, step: &Value) -> Option<Vec<Value>> {

@@ -37,7 +37,8 @@ impl Binder<'_> {
             (None, None) => match signatures::aggregate(&name.text) {
                 Some(_) => {
                     let message = format!("`{}` is an aggregate: it stands only in `summarize`", name.text);
-                    return Err(Diagnostic::new(codes::VALUE, expression.span.clone(), message));
+                    return Err(Diagnostic::new(codes::VALUE, expression.span.clone(), message)
+                        .with_hint(calls::SUMMARIZE_FIRST));
                 }
                 None => return Err(calls::unknown_function(name, scope)),
             },
