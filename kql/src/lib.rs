@@ -7,6 +7,7 @@ mod decimal;
 mod diagnostics;
 mod free_names;
 mod functions;
+mod geo_database;
 mod lexer;
 mod parser;
 mod plan;
@@ -28,6 +29,7 @@ pub use ast::{
 };
 pub use check::{Check, CheckedColumn, check};
 pub use diagnostics::{Diagnostic, Span, codes};
+pub use geo_database::{GeoDatabase, GeoInfo, GeoNetworks};
 pub use reference::reference;
 pub use result::{Column, QueryResult, Render};
 pub use schemas::{SchemaCatalog, TableFunction};
@@ -63,6 +65,11 @@ pub trait Catalog {
     /// The bytes behind an address of `externaldata`. The engine itself opens no file and no connection.
     fn external_data(&self, _address: &str) -> Result<Vec<u8>, String> {
         Err("the host opens no addresses".to_string())
+    }
+
+    /// The database behind `geo_info_from_ip_address`. The error says how to get one.
+    fn geo_database(&self) -> Result<Arc<dyn GeoDatabase>, String> {
+        Err("this host has none configured".to_string())
     }
 
     /// The KQL type of a text column that is more than text: `dynamic` or `guid`.

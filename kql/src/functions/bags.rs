@@ -72,6 +72,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
             sets.map(|(left, right)| keys_of(&left) == keys_of(&right)).into()
         })
     }),
+    function(&["treepath"], &[Kind::Dynamic], 0, DYNAMIC, |_| {
+        rule(|c| {
+            let mut paths = Vec::new();
+            tree_paths(&json(&c[0]), "", &mut paths);
+            if c[0].is_null() { Cell::Null } else { Json::from(paths).into() }
+        })
+    }),
     function(&["jaccard_index"], &[Kind::Dynamic, Kind::Dynamic], 0, Returns::Is(KqlType::Real), |_| {
         rule(|c| {
             let (Some(left), Some(right)) = (array(&c[0]), array(&c[1])) else { return Cell::Null };
@@ -101,6 +108,39 @@ fn bag_pack(a: &Arguments) -> Result<RowFunction, String> {
         }
         Json::Object(bag).into()
     })
+}
+
+/// Paths to all leaves; of an array, its first element stands for all, and for each bag in it its keys.
+fn tree_paths(value: &Json, path: &str, paths: &mut Vec<String>) {
+    let mut add = |path: String| {
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    };
+    match value {
+        Json::Object(bag) => {
+            for (key, value) in bag {
+                let path = format!("{path}['{}']", key.replace('\'', "\\'"));
+                match value {
+                    Json::Object(_) => {}
+                    _ => {
+                        if !paths.contains(&path) {
+                            paths.push(path.clone());
+                        }
+                    }
+                }
+                tree_paths(value, &path, paths);
+            }
+        }
+        Json::Array(items) => {
+            let path = format!("{path}[0]");
+            if items.iter().any(|item| !item.is_object()) {
+                add(path.clone());
+            }
+            items.iter().for_each(|item| tree_paths(item, &path, paths));
+        }
+        _ => {}
+    }
 }
 
 /// The leftmost bag wins where keys meet.

@@ -78,15 +78,12 @@ impl Binder<'_> {
             OperatorKind::Scan(scan) => self.scan(table, scan, operator, scope),
             OperatorKind::ProjectByNames(items) => self.project_by_names(table, items, scope),
             OperatorKind::AssertSchema(wanted) => self.assert_schema(table, wanted, operator),
-            OperatorKind::Reduce { value } => {
-                self.scalar(value, &scope.with_rows(&table.columns))?;
-                if !self.checking {
-                    return Err(not_executed(operator.span.clone(), "operator `reduce`"));
-                }
-                let columns =
-                    [("Pattern", KqlType::String), ("Count", KqlType::Long), ("Representative", KqlType::String)];
-                Ok(super::hosted::never_run(columns.map(|(name, kql_type)| ColumnInfo::new(name, kql_type)).to_vec()))
+            OperatorKind::Reduce { parameters, value, properties } => {
+                self.reduce(table, parameters, value, properties, &operator.span, scope)
             }
+            OperatorKind::Facet { columns, with } => self.facet(table, columns, with.as_deref(), operator, scope),
+            OperatorKind::Fork(branches) => self.fork(table, branches, operator, scope),
+            OperatorKind::PartitionQuery { by, query } => self.partition_query(table, by, query, operator, scope),
             OperatorKind::Unsupported { .. } if self.checking => Ok(super::hosted::never_run(vec![ColumnInfo::open()])),
             OperatorKind::Unsupported { name } => {
                 Err(not_executed(name.span.clone(), format!("operator `{}`", name.text)))
