@@ -41,6 +41,8 @@ impl Engine {
 /// The names as they are when the query starts: a query on another thread must not hold the engine's lock.
 pub(crate) struct EngineCatalog {
     base: std::path::PathBuf,
+    /// Of the workspace
+    folder: std::path::PathBuf,
     frames: Vec<(String, Arc<polars::prelude::DataFrame>)>,
     scalars: Vec<(String, huntbook_wire::Literal)>,
     workspace: huntbook_workspace::Workspace,
@@ -55,6 +57,7 @@ impl EngineCatalog {
         };
         EngineCatalog {
             base: engine.settings.base.clone(),
+            folder: engine.settings.workspace.clone(),
             frames: state.frames.names().into_iter().filter_map(frame).collect(),
             scalars: state.scalars.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             workspace: engine.workspace.clone(),
@@ -100,6 +103,10 @@ impl Catalog for EngineCatalog {
         };
         let path = if path.is_absolute() { path.to_owned() } else { self.base.join(path) };
         std::fs::read(path).map_err(|error| error.to_string())
+    }
+
+    fn geo_database(&self) -> std::result::Result<Arc<dyn huntbook_kql::GeoDatabase>, String> {
+        crate::geo::database(&self.folder)
     }
 
     fn scalar(&self, name: &str) -> Option<KqlLiteral> {

@@ -12,6 +12,7 @@ mod charts;
 mod error;
 mod expr;
 mod frames;
+mod geo;
 mod la_write;
 mod lifecycle;
 mod plan;

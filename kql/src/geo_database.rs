@@ -50,9 +50,8 @@ impl GeoNetworks {
             if network.is_none() && at == 0 {
                 continue;
             }
-            let (first, last) = network.ok_or_else(|| {
-                format!("line {}: `{}` is no network such as 203.0.113.0/24", at + 1, fields[0])
-            })?;
+            let (first, last) = network
+                .ok_or_else(|| format!("line {}: `{}` is no network such as 203.0.113.0/24", at + 1, fields[0]))?;
             if fields.len() != 6 {
                 return Err(format!(
                     "line {}: 6 fields are needed (network,country,state,city,latitude,longitude), this has {}",

@@ -110,36 +110,34 @@ fn bag_pack(a: &Arguments) -> Result<RowFunction, String> {
     })
 }
 
-/// Paths to all leaves; of an array, its first element stands for all, and for each bag in it its keys.
+/// Paths to all leaves and arrays. The first element of an array stands for all of them.
 fn tree_paths(value: &Json, path: &str, paths: &mut Vec<String>) {
-    let mut add = |path: String| {
-        if !paths.contains(&path) {
-            paths.push(path);
-        }
-    };
     match value {
         Json::Object(bag) => {
             for (key, value) in bag {
                 let path = format!("{path}['{}']", key.replace('\'', "\\'"));
-                match value {
-                    Json::Object(_) => {}
-                    _ => {
-                        if !paths.contains(&path) {
-                            paths.push(path.clone());
-                        }
-                    }
+                if !value.is_object() {
+                    add_once(&path, paths);
                 }
                 tree_paths(value, &path, paths);
             }
         }
         Json::Array(items) => {
             let path = format!("{path}[0]");
-            if items.iter().any(|item| !item.is_object()) {
-                add(path.clone());
+            for item in items {
+                if !item.is_object() {
+                    add_once(&path, paths);
+                }
+                tree_paths(item, &path, paths);
             }
-            items.iter().for_each(|item| tree_paths(item, &path, paths));
         }
         _ => {}
+    }
+}
+
+fn add_once(path: &str, paths: &mut Vec<String>) {
+    if !paths.iter().any(|known| known == path) {
+        paths.push(path.to_string());
     }
 }
 

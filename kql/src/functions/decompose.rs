@@ -205,11 +205,7 @@ impl Fences {
         let fence = |part: &[f64]| (quantile(part, 0.25), quantile(part, 0.75));
         let above = fence(&sorted[place(least)..]);
         let below = fence(&sorted[..place(most).max(1).min(sorted.len())]);
-        Fences {
-            inside: fence(&sorted),
-            low: (above.0, above.1 - above.0),
-            high: (below.1, below.1 - below.0),
-        }
+        Fences { inside: fence(&sorted), low: (above.0, above.1 - above.0), high: (below.1, below.1 - below.0) }
     }
 
     /// Above zero for high values, below zero for low ones; missing values are usual.
@@ -251,8 +247,17 @@ mod tests {
         let fences = Fences::trimmed(&values, 10.0, 90.0);
         let scores = values.map(|value| fences.score(value));
         let documented = [
-            0.0, 0.0, -3.206_896_551_724_138, -0.172_413_793_103_448_3, 0.0, 2.666_666_666_666_666_7, 0.0,
-            16.666_666_666_666_669, -0.448_275_862_068_965_5, 2.333_333_333_333_333_3, 0.0,
+            0.0,
+            0.0,
+            -3.206_896_551_724_138,
+            -0.172_413_793_103_448_3,
+            0.0,
+            2.666_666_666_666_666_7,
+            0.0,
+            16.666_666_666_666_669,
+            -0.448_275_862_068_965_5,
+            2.333_333_333_333_333_3,
+            0.0,
         ];
         for (score, wanted) in scores.iter().zip(documented) {
             assert!((score - wanted).abs() < 1e-12, "{scores:?}");

@@ -306,7 +306,13 @@ fn decoded_domain(domain: &str) -> Option<String> {
 fn encoded_domain(domain: &str) -> Option<String> {
     let labels: Option<Vec<String>> = domain
         .split(['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'])
-        .map(|label| if label.is_ascii() { Some(label.to_string()) } else { punycode_encode(label).map(|coded| format!("xn--{coded}")) })
+        .map(|label| {
+            if label.is_ascii() {
+                Some(label.to_string())
+            } else {
+                punycode_encode(label).map(|coded| format!("xn--{coded}"))
+            }
+        })
         .collect();
     labels.map(|labels| labels.join("."))
 }

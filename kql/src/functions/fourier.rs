@@ -9,11 +9,7 @@ use super::{
     series::{complete, series},
     tuples::columns,
 };
-use crate::{
-    ast::KqlType,
-    rows::RowFunction,
-    value::Cell,
-};
+use crate::{ast::KqlType, rows::RowFunction, value::Cell};
 
 /// A complex number: real and imaginary part.
 type Complex = (f64, f64);

@@ -1,10 +1,6 @@
 //! Distributions: the error function, the beta distribution, Welch's test.
 
-use super::{
-    Function, Kind, Returns, function,
-    math::ln_gamma,
-    rule,
-};
+use super::{Function, Kind, Returns, function, math::ln_gamma, rule};
 use crate::{
     ast::KqlType,
     value::{Cell, Value},

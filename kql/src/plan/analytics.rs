@@ -6,7 +6,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use polars::prelude::*;
 
 use super::{
-    Binder, Bound, ColumnInfo, Table, Typed, calls, folded, hosted::never_run, lets::Scope, names::{self, Names}, plan_error,
+    Binder, Bound, ColumnInfo, Table, Typed, calls, folded,
+    hosted::never_run,
+    lets::Scope,
+    names::{self, Names},
+    plan_error,
 };
 use crate::{
     ast::{Argument, Expr as Ast, KqlType, Name},
@@ -30,10 +34,12 @@ impl Binder<'_> {
             other => return Err(call.wrong(0, format!("percentiles are of numbers or times, this is a {other}"))),
         };
         let percent = self.constant(call.at(1), scope)?.real().filter(|percent| (0.0..=100.0).contains(percent));
+        let percent = percent.or(self.checking.then_some(50.0));
         let percent = percent.ok_or_else(|| call.wrong(1, "a percentile lies between 0 and 100".into()))?;
         let index = self.scalar(call.at(2), &rows_scope)?;
         let step = self.step(call, 3, &index, scope)?;
         let width = self.constant(call.at(4), scope)?.long().filter(|width| (1..=1_000_000).contains(width));
+        let width = width.or(self.checking.then_some(1));
         let width = width.ok_or_else(|| call.wrong(4, "the number of bins is a whole number from 1 on".into()))?;
         let dimensions = self.dimensions(call, 5, &rows_scope)?;
         let name = |at: usize, default: &str| names::derived(call.at(at)).unwrap_or_else(|| default.to_string());
@@ -62,11 +68,15 @@ impl Binder<'_> {
         }
         let mut output = Vec::new();
         for (key, bins) in groups.into_rows() {
-            let (Some(first), Some(last)) = (bins.keys().next().copied(), bins.keys().next_back().copied()) else { continue };
+            let (Some(first), Some(last)) = (bins.keys().next().copied(), bins.keys().next_back().copied()) else {
+                continue;
+            };
             limit(output.len(), last.saturating_sub(first), &call.span)?;
             for bin in first..=last {
-                let window: Vec<Cell<'_>> =
-                    bins.range(bin.saturating_sub(width - 1)..=bin).flat_map(|(_, values)| values.iter().map(Cell::borrowed)).collect();
+                let window: Vec<Cell<'_>> = bins
+                    .range(bin.saturating_sub(width - 1)..=bin)
+                    .flat_map(|(_, values)| values.iter().map(Cell::borrowed))
+                    .collect();
                 if window.is_empty() {
                     continue;
                 }
@@ -243,7 +253,8 @@ impl Binder<'_> {
         let kql_type = if timeline.kql_type == KqlType::Datetime { KqlType::Timespan } else { timeline.kql_type };
         let given = self.scalar(call.at(at), &scope.without_rows())?;
         let fits = given.kql_type == kql_type
-            || !matches!(kql_type, KqlType::Timespan) && matches!(given.kql_type, KqlType::Int | KqlType::Long | KqlType::Real);
+            || !matches!(kql_type, KqlType::Timespan)
+                && matches!(given.kql_type, KqlType::Int | KqlType::Long | KqlType::Real);
         let size = given.converted(kql_type).constant.filter(|_| fits);
         match (size, kql_type) {
             (_, _) if self.checking => Ok(Step::Whole(1)),

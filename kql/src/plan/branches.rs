@@ -92,7 +92,7 @@ impl Binder<'_> {
         }
         let span = &operator.span;
         let mut results = Vec::new();
-        for value in self.parts(&table, &column, span)? {
+        for value in self.values_of(&table, &column, span)? {
             let value = Typed::constant(value, column.kql_type);
             results.push(self.table(query, &outer.with(&by.text, Binding::Scalar(value)))?.canonical());
         }
@@ -112,7 +112,7 @@ impl Binder<'_> {
         let column = self.partition_column(&table, by, scope)?;
         let table = table.canonical();
         let mut results = Vec::new();
-        for value in self.parts(&table, &column, span)? {
+        for value in self.values_of(&table, &column, span)? {
             let wanted = rows::literal(&value, column.kql_type);
             let frame = table.frame.clone().filter(named(&by.text).eq_missing(wanted));
             let part = Table { serialized: table.serialized, ..table.with(frame, table.columns.clone()) };
@@ -127,7 +127,7 @@ impl Binder<'_> {
     }
 
     /// The values that part the rows, in the order of their first appearance.
-    fn parts(&self, table: &Table, column: &ColumnInfo, span: &Span) -> Bound<Vec<Value>> {
+    fn values_of(&self, table: &Table, column: &ColumnInfo, span: &Span) -> Bound<Vec<Value>> {
         let frame = table.frame.clone().select([column.expression().alias("value")]);
         let frame = frame.unique_stable(None, UniqueKeepStrategy::First).collect().map_err(plan_error(span))?;
         if frame.height() > MAX_PARTS {

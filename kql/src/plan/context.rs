@@ -68,12 +68,14 @@ impl Binder<'_> {
                 values.push(self.scalar(&argument.value, scope)?);
             }
         }
-        if let Some(unsized_) =
-            values.iter().find(|value| matches!(value.kql_type, KqlType::Dynamic | KqlType::Decimal)).filter(|_| !self.checking)
+        if let Some(unknown) = values
+            .iter()
+            .find(|value| matches!(value.kql_type, KqlType::Dynamic | KqlType::Decimal))
+            .filter(|_| !self.checking)
         {
             let message = format!(
                 "the size of a {} depends on how Kusto stores it, which this engine does not know",
-                unsized_.kql_type
+                unknown.kql_type
             );
             return Err(Diagnostic::new(codes::NOT_EXECUTED, name.span.clone(), message)
                 .with_hint("name the columns of other types, or use string_size(tostring(column))"));

@@ -4,7 +4,10 @@
 use polars::prelude::*;
 use serde_json::Value as Json;
 
-use super::{Binder, Bound, ColumnInfo, Table, Typed, analytics::Call, calls, hosted::never_run, lets::Scope, not_executed, plan_error};
+use super::{
+    Binder, Bound, ColumnInfo, Table, Typed, analytics::Call, calls, hosted::never_run, lets::Scope, not_executed,
+    plan_error,
+};
 use crate::{
     ast::{Argument, Expr as Ast, ExprKind, KqlType, Name, Operator},
     diagnostics::{Diagnostic, Span, codes, nearest},
@@ -237,9 +240,7 @@ impl Binder<'_> {
 /// Only while checking: what a refused plug-in would give.
 fn columns_of(schema: Declared<'_>) -> Vec<ColumnInfo> {
     match schema {
-        Some((_, declared)) => {
-            declared.iter().map(|(name, kql_type)| ColumnInfo::new(&name.text, *kql_type)).collect()
-        }
+        Some((_, declared)) => declared.iter().map(|(name, kql_type)| ColumnInfo::new(&name.text, *kql_type)).collect(),
         None => vec![ColumnInfo::open()],
     }
 }

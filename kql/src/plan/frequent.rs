@@ -66,16 +66,17 @@ impl Difference {
 impl Attributes {
     /// Rows with a weight that is missing or not positive count for nothing.
     pub(super) fn of(frame: &DataFrame, columns: &[ColumnInfo], weight: Option<&str>) -> PolarsResult<Self> {
-        let materialized = |name: &str| -> PolarsResult<Series> {
-            Ok(frame.column(name)?.as_materialized_series().rechunk())
-        };
+        let materialized =
+            |name: &str| -> PolarsResult<Series> { Ok(frame.column(name)?.as_materialized_series().rechunk()) };
         let row_weights: Vec<f64> = match weight {
             None => vec![1.0; frame.height()],
             Some(name) => {
                 let series = materialized(name)?;
                 let reader = Reader::new(&series)?;
                 (0..frame.height())
-                    .map(|row| reader.get(row).real().filter(|weight| *weight > 0.0 && weight.is_finite()).unwrap_or(0.0))
+                    .map(|row| {
+                        reader.get(row).real().filter(|weight| *weight > 0.0 && weight.is_finite()).unwrap_or(0.0)
+                    })
                     .collect()
             }
         };
@@ -244,7 +245,11 @@ impl Attributes {
                 for (row, weight) in self.rows.iter().zip(&self.weights) {
                     weights[row[column] as usize] += weight;
                 }
-                weights.iter().filter(|weight| **weight > 0.0).map(|weight| -weight / total * (weight / total).log2()).sum()
+                weights
+                    .iter()
+                    .filter(|weight| **weight > 0.0)
+                    .map(|weight| -weight / total * (weight / total).log2())
+                    .sum()
             })
             .collect()
     }
@@ -348,9 +353,7 @@ impl Attributes {
             .map(|pattern| (measured(&pattern), pattern))
             .filter(|(difference, _)| difference.size() >= threshold)
             .collect();
-        found.sort_by(|a, b| {
-            b.0.size().total_cmp(&a.0.size()).then_with(|| a.1.fixed().cmp(&b.1.fixed()))
-        });
+        found.sort_by(|a, b| b.0.size().total_cmp(&a.0.size()).then_with(|| a.1.fixed().cmp(&b.1.fixed())));
         let mut chosen: Vec<(Difference, Pattern)> = Vec::new();
         for (difference, pattern) in found {
             if !chosen.iter().any(|(_, known)| known.is_part_of(&pattern) || pattern.is_part_of(known)) {

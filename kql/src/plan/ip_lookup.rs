@@ -78,8 +78,7 @@ impl Binder<'_> {
         };
         let (left, right) = (find(left)?, find(right)?);
         if left.kql_type != right.kql_type {
-            let message =
-                format!("`{key}` is a {} in one table and a {} in the other", left.kql_type, right.kql_type);
+            let message = format!("`{key}` is a {} in one table and a {} in the other", left.kql_type, right.kql_type);
             return Err(Diagnostic::new(codes::TYPE, span.clone(), message));
         }
         Ok(left)

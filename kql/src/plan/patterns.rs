@@ -2,7 +2,13 @@
 
 use polars::prelude::*;
 
-use super::{Binder, Bound, ColumnInfo, Table, calls, frequent::{Attributes, Pattern}, hosted::never_run, lets::Scope, plan_error};
+use super::{
+    Binder, Bound, ColumnInfo, Table, calls,
+    frequent::{Attributes, Pattern},
+    hosted::never_run,
+    lets::Scope,
+    plan_error,
+};
 use crate::{
     ast::{Argument, Expr as Ast, ExprKind, KqlType, Literal, Name},
     diagnostics::{Diagnostic, Span, codes},
@@ -30,10 +36,18 @@ impl Request<'_> {
         let Some(argument) = self.get(at) else { return Ok(None) };
         let name = match &argument.kind {
             ExprKind::Name(name) | ExprKind::Literal(Literal::String(name)) => name,
-            _ => return Err(Diagnostic::new(codes::VALUE, argument.span.clone(), "a column with weights is needed here")),
+            _ => {
+                return Err(Diagnostic::new(
+                    codes::VALUE,
+                    argument.span.clone(),
+                    "a column with weights is needed here",
+                ));
+            }
         };
         match self.table.column(name) {
-            Some(column) if matches!(column.kql_type, KqlType::Int | KqlType::Long | KqlType::Real) => Ok(Some(name.clone())),
+            Some(column) if matches!(column.kql_type, KqlType::Int | KqlType::Long | KqlType::Real) => {
+                Ok(Some(name.clone()))
+            }
             Some(column) => {
                 let message = format!("weights are numbers, this is a {}", column.kql_type);
                 Err(Diagnostic::new(codes::TYPE, argument.span.clone(), message))
@@ -42,8 +56,15 @@ impl Request<'_> {
         }
     }
 
-    fn number(&self, binder: &Binder<'_>, at: usize, default: f64, range: std::ops::RangeInclusive<f64>, what: &str) -> Bound<f64> {
-        let Some(argument) = self.get(at) else { return Ok(default) };
+    fn number(
+        &self,
+        binder: &Binder<'_>,
+        at: usize,
+        default: f64,
+        range: std::ops::RangeInclusive<f64>,
+        what: &str,
+    ) -> Bound<f64> {
+        let Some(argument) = self.get(at).filter(|_| !binder.checking) else { return Ok(default) };
         let number = binder.constant(argument, &self.scope)?.real();
         number.filter(|number| range.contains(number)).ok_or_else(|| {
             let message = format!("{what} lies between {} and {}", range.start(), range.end());
@@ -55,7 +76,7 @@ impl Request<'_> {
     fn wildcards(&self, binder: &Binder<'_>, from: usize) -> Bound<Vec<(KqlType, Value)>> {
         let mut wildcards = Vec::new();
         for at in from..self.arguments.len() {
-            if let Some(argument) = self.get(at) {
+            if let Some(argument) = self.get(at).filter(|_| !binder.checking) {
                 let value = binder.scalar(argument, &self.scope.without_rows())?;
                 let Some(constant) = value.constant else {
                     return Err(Diagnostic::new(codes::VALUE, argument.span.clone(), "a wildcard is a constant"));

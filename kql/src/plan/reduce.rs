@@ -72,8 +72,7 @@ impl Binder<'_> {
             table.frame.clone().with_columns([text.expression.alias(TEXT)]).collect().map_err(plan_error(span))?;
         let texts = frame.drop_in_place(TEXT).map_err(plan_error(span))?;
         let texts = texts.as_materialized_series().rechunk();
-        let texts: Vec<&str> =
-            texts.str().map_err(plan_error(span))?.iter().map(Option::unwrap_or_default).collect();
+        let texts: Vec<&str> = texts.str().map_err(plan_error(span))?.iter().map(Option::unwrap_or_default).collect();
         let reduced = Reduced::of(&texts, threshold, &characters);
         let frame = if keeps_rows {
             let cells = reduced.places.iter().map(|at| Value::from(reduced.patterns[*at].text.as_str()));
@@ -127,7 +126,11 @@ impl<'t> Words<'t> {
         let (mut words, mut gaps, mut start, mut in_word) = (Vec::new(), Vec::new(), 0, false);
         for (at, letter) in text.char_indices() {
             if parts(letter) == in_word {
-                if in_word { words.push(&text[start..at]) } else { gaps.push(&text[start..at]) }
+                if in_word {
+                    words.push(&text[start..at])
+                } else {
+                    gaps.push(&text[start..at])
+                }
                 (start, in_word) = (at, !in_word);
             }
         }
@@ -186,7 +189,8 @@ impl Reduced {
         let mut reduced = Reduced { patterns: Vec::new(), places: Vec::new() };
         let mut known: HashMap<&str, usize> = HashMap::new();
         for (pattern, text) in found.iter().zip(texts) {
-            let pattern = pattern.as_deref().filter(|pattern| counts.get(pattern).is_some_and(|count| *count >= needed));
+            let pattern =
+                pattern.as_deref().filter(|pattern| counts.get(pattern).is_some_and(|count| *count >= needed));
             let name = pattern.unwrap_or(OTHERS);
             let at = *known.entry(name).or_insert_with(|| {
                 let representative = if pattern.is_some() { text.to_string() } else { String::new() };

@@ -119,17 +119,23 @@ impl Binder<'_> {
                 _ => tables.push(self.table(leg, &scope.without_rows())?),
             }
         }
-        // A table without the columns of the condition has no row that fits.
+        let mut mentioned = Vec::new();
+        names_in(&find.predicate, &mut mentioned);
+        let wanted: Vec<ColumnInfo> =
+            mentioned.iter().filter_map(|name| tables.iter().find_map(|table| table.column(name)).cloned()).collect();
         let mut problem = None;
         let mut found = Vec::new();
         for table in tables {
-            let rows = scope.with_rows(&table.columns);
-            match self.condition(&find.predicate, &rows) {
+            // A table with none of the columns is not meant; one with some has nulls in the others.
+            if !wanted.is_empty() && !wanted.iter().any(|column| table.column(&column.name).is_some()) {
+                continue;
+            }
+            let padded = padded(&table, &wanted);
+            match self.condition(&find.predicate, &scope.with_rows(&padded.columns)) {
                 Ok(condition) => {
-                    let columns = table.columns.clone();
+                    let frame = padded.frame.filter(condition.expression);
                     let name = table.name.clone();
-                    let filtered = table.with(table.frame.clone().filter(condition.expression), columns);
-                    found.push(Table { name, ..filtered }.canonical());
+                    found.push(Table { name, ..table.with(frame, table.columns.clone()) }.canonical());
                 }
                 Err(diagnostic) if diagnostic.code == codes::UNKNOWN_COLUMN => problem = Some(diagnostic),
                 Err(diagnostic) => return Err(diagnostic),
@@ -200,6 +206,21 @@ fn smart_columns(tables: &[Table], predicate: &Ast) -> Vec<String> {
         }
     }
     visible
+}
+
+/// The table with nulls in the columns that it does not have.
+fn padded(table: &Table, wanted: &[ColumnInfo]) -> Table {
+    let missing: Vec<&ColumnInfo> = wanted.iter().filter(|column| table.column(&column.name).is_none()).collect();
+    let nulls: Vec<Expr> = missing
+        .iter()
+        .map(|column| {
+            let null = crate::value::null_of(column.kql_type);
+            crate::rows::literal(&null, column.kql_type).alias(column.name.as_str())
+        })
+        .collect();
+    let mut columns = table.columns.clone();
+    columns.extend(missing.into_iter().map(|column| ColumnInfo::new(&column.name, column.kql_type)));
+    table.with(table.frame.clone().with_columns(nulls), columns)
 }
 
 fn names_in(expression: &Ast, names: &mut Vec<String>) {

@@ -53,7 +53,9 @@ impl Binder<'_> {
                 Typed::apply(vec![sketch], KqlType::Long, Arc::new(|cells| folded::hll_count(&cells[0])))
             }),
             "percentile_tdigest" => self.percentile_tdigest(name, arguments, scope),
-            _ => return self.contextual(name, arguments, scope).or_else(|| self.sketch_function(name, arguments, scope)),
+            _ => {
+                return self.contextual(name, arguments, scope).or_else(|| self.sketch_function(name, arguments, scope));
+            }
         })
     }
 
