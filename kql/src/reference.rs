@@ -50,7 +50,7 @@ const NOTES: &[&str] = &[
     "`reduce`: Vaarandi's method, which Kusto names as its source; the choice of patterns may differ.",
     "`sequence_detect`: every combination of rows in order; a step is strictly later than the one before.",
     "`ingestion_time()`: the column `_TimeReceived`; null in a table without it.",
-    "`geo_info_from_ip_address`: from a local file, `geo.csv` in the workspace folder or named by `HUNTBOOK_GEO`, with lines\n  of `network,country,state,city,latitude,longitude`.",
+    "`geo_info_from_ip_address`: from a local file: `geo.mmdb` (MaxMind's GeoLite2 City) or `geo.csv` (lines of\n  `network,country,state,city,latitude,longitude`) in the workspace folder, or the file that `HUNTBOOK_GEO` names.",
     "`find` without `project`: the columns that all tables have, those that the condition names, and `pack_` with the rest.",
     "`facet`, `fork`: run where they give one table; several results are refused.",
     "`gzip_compress_to_base64_string` and its like: the bytes may differ from the service's, what they unpack to does not.",

@@ -48,6 +48,12 @@ impl Pattern {
     }
 }
 
+/// The values of a column that may be in a pattern: their numbers, and how many there are.
+struct Places {
+    numbers: Vec<Option<usize>>,
+    count: usize,
+}
+
 /// How often a pattern holds in two sets.
 #[derive(Clone, Copy)]
 pub(super) struct Difference {
@@ -145,6 +151,8 @@ impl Attributes {
         }
         // Rounding of sums must not decide about a pattern that weighs exactly the threshold.
         let least = least * (1.0 - 1e-12);
+        // A value that is rare in the whole table is in no frequent pattern.
+        let places: Vec<Places> = (0..self.values.len()).map(|column| self.heavy_values(column, least)).collect();
         let everywhere = self.shared((0..self.rows.len() as u32).collect());
         let mut seen: HashSet<Vec<Option<u32>>> = HashSet::from([everywhere.values.clone()]);
         let mut found = Vec::new();
@@ -157,7 +165,7 @@ impl Attributes {
             let mut next = Vec::new();
             for pattern in &level {
                 for column in (0..self.values.len()).filter(|column| pattern.values[*column].is_none()) {
-                    for rows in self.split(&pattern.rows, column) {
+                    for rows in self.split(&pattern.rows, column, &places[column]) {
                         if self.weight_of(&rows) < least {
                             continue;
                         }
@@ -180,16 +188,37 @@ impl Attributes {
         Ok(found)
     }
 
-    /// The rows parted by their values in a column.
-    fn split(&self, rows: &[u32], column: usize) -> Vec<Vec<u32>> {
-        let mut parts: HashMap<u32, usize> = HashMap::new();
-        let mut split: Vec<Vec<u32>> = Vec::new();
-        for row in rows {
-            let at = *parts.entry(self.rows[*row as usize][column]).or_insert_with(|| {
-                split.push(Vec::new());
-                split.len() - 1
-            });
-            split[at].push(*row);
+    /// Which values of a column weigh at least this much, numbered.
+    fn heavy_values(&self, column: usize, least: f64) -> Places {
+        let weights = self.value_weights(column);
+        let mut count = 0;
+        let numbers = weights.iter().map(|weight| {
+            (*weight >= least).then(|| {
+                count += 1;
+                count - 1
+            })
+        });
+        let numbers = numbers.collect();
+        Places { numbers, count }
+    }
+
+    fn value_weights(&self, column: usize) -> Vec<f64> {
+        let mut weights = vec![0.0; self.values[column].len()];
+        for (row, weight) in self.rows.iter().zip(&self.weights) {
+            weights[row[column] as usize] += weight;
+        }
+        weights
+    }
+
+    /// The rows parted by their values in a column; rows with rare values are in no part.
+    fn split(&self, rows: &[u32], column: usize, places: &Places) -> Vec<Vec<u32>> {
+        let mut split: Vec<Vec<u32>> = vec![Vec::new(); places.count];
+        if places.count > 0 {
+            for row in rows {
+                if let Some(at) = places.numbers[self.rows[*row as usize][column] as usize] {
+                    split[at].push(*row);
+                }
+            }
         }
         split
     }
@@ -241,10 +270,7 @@ impl Attributes {
         let total = self.total();
         (0..self.values.len())
             .map(|column| {
-                let mut weights = vec![0.0; self.values[column].len()];
-                for (row, weight) in self.rows.iter().zip(&self.weights) {
-                    weights[row[column] as usize] += weight;
-                }
+                let weights = self.value_weights(column);
                 weights
                     .iter()
                     .filter(|weight| **weight > 0.0)

@@ -108,7 +108,7 @@ impl Binder<'_> {
 
     fn project(&self, table: Table, items: &[NamedExpr], scope: &Scope) -> Bound<Table> {
         let (expressions, columns) = self.projection(&table, items, scope)?;
-        Ok(table.with(table.frame.clone().select(expressions), columns))
+        Ok(table.with(selected(&table, expressions), columns))
     }
 
     /// The columns of `project` and `distinct`.
@@ -188,7 +188,7 @@ impl Binder<'_> {
             table.canonical()
         } else {
             let (expressions, columns) = self.projection(&table, items, scope)?;
-            table.with(table.frame.clone().select(expressions), columns).canonical()
+            table.with(selected(&table, expressions), columns).canonical()
         };
         let columns = table.columns.clone();
         Ok(table.with(table.frame.clone().unique_stable(None, UniqueKeepStrategy::First), columns))
@@ -272,6 +272,15 @@ impl Binder<'_> {
             )),
         }
     }
+}
+
+/// The expressions for every row. Polars would give constants alone only once.
+fn selected(table: &Table, expressions: Vec<Expr>) -> LazyFrame {
+    let sees_rows = |expression: &Expr| expression.into_iter().any(|part| matches!(part, Expr::Column(_)));
+    if expressions.is_empty() || expressions.iter().any(sees_rows) {
+        return table.frame.clone().select(expressions);
+    }
+    super::union::all_rows(table, expressions)
 }
 
 fn place(name: String, value: Typed, expressions: &mut Vec<Expr>, columns: &mut Vec<ColumnInfo>) {

@@ -54,7 +54,9 @@ impl Binder<'_> {
             }),
             "percentile_tdigest" => self.percentile_tdigest(name, arguments, scope),
             _ => {
-                return self.contextual(name, arguments, scope).or_else(|| self.sketch_function(name, arguments, scope));
+                return self
+                    .contextual(name, arguments, scope)
+                    .or_else(|| self.sketch_function(name, arguments, scope));
             }
         })
     }

@@ -97,8 +97,10 @@ impl Binder<'_> {
         arguments.nulls_equal = true;
         let frame = source.frame.clone().join(best.frame.clone(), keys_of(&keys), keys_of(&keys), arguments);
         let rest = source.with(frame, source.columns.clone());
-        let aggregates =
-            vec![named_as(measure, level.by.value.clone(), span), named_as(ROWS, super::grouped::call("count", span), span)];
+        let aggregates = vec![
+            named_as(measure, level.by.value.clone(), span),
+            named_as(ROWS, super::grouped::call("count", span), span),
+        ];
         let by = above.iter().map(|key| reference(key, span)).collect();
         let summed = self.run(rest, OperatorKind::Summarize { aggregates, by }, span, scope)?;
         let label = self.scalar(others, &scope.without_rows())?;
