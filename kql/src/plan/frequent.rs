@@ -1,4 +1,4 @@
-//! Frequent patterns of attributes: the search behind `basket`, `autocluster` and `diffpatterns`.
+//! Frequent patterns of attributes: the search behind `basket` and `diffpatterns`.
 //!
 //! A pattern fixes some columns and leaves the others free. Of patterns that hold in the same rows
 //! only the one that fixes most is kept: the columns it adds follow from the others.
@@ -19,10 +19,10 @@ const MAX_PATTERNS: usize = 20_000;
 /// The distinct rows of a table, their values as codes.
 pub(super) struct Attributes {
     /// Per column the value of each code.
-    values: Vec<Vec<Value>>,
+    pub(super) values: Vec<Vec<Value>>,
     /// Per distinct row the code of each column.
-    rows: Vec<Vec<u32>>,
-    weights: Vec<f64>,
+    pub(super) rows: Vec<Vec<u32>>,
+    pub(super) weights: Vec<f64>,
     /// The distinct row that each row of the table is.
     place: Vec<u32>,
     /// The weight of each row of the table.
@@ -134,7 +134,7 @@ impl Attributes {
     }
 
     /// The pattern of everything that the rows have in common.
-    fn shared(&self, rows: Vec<u32>) -> Pattern {
+    pub(super) fn shared(&self, rows: Vec<u32>) -> Pattern {
         let values = (0..self.values.len())
             .map(|column| {
                 let code = self.rows[*rows.first()? as usize][column];
@@ -202,7 +202,7 @@ impl Attributes {
         Places { numbers, count }
     }
 
-    fn value_weights(&self, column: usize) -> Vec<f64> {
+    pub(super) fn value_weights(&self, column: usize) -> Vec<f64> {
         let mut weights = vec![0.0; self.values[column].len()];
         for (row, weight) in self.rows.iter().zip(&self.weights) {
             weights[row[column] as usize] += weight;
@@ -221,122 +221,6 @@ impl Attributes {
             }
         }
         split
-    }
-
-    // ---- autocluster -------------------------------------------------------------------------
-
-    /// A few patterns that are large and say much. From several rows, columns are freed and fixed
-    /// as long as that improves the pattern; then the best are taken that cover rows of their own.
-    pub(super) fn clusters(&self, size_weight: f64, seeds: usize) -> Vec<Pattern> {
-        let total = self.total();
-        if total <= 0.0 || self.values.is_empty() {
-            return Vec::new();
-        }
-        let information = self.information();
-        let all: f64 = information.iter().sum();
-        let score = |weight: f64, fixed: &[bool]| -> f64 {
-            let says: f64 = information.iter().zip(fixed).filter(|(_, fixed)| **fixed).map(|(bits, _)| bits).sum();
-            let says = if all > 0.0 { says / all } else { 1.0 };
-            (weight / total).powf(size_weight) * says.powf(1.0 - size_weight)
-        };
-        let mut seen = HashSet::new();
-        let mut candidates: Vec<(f64, Pattern)> = Vec::new();
-        for seed in self.seeds(seeds) {
-            for start in [true, false] {
-                let (best, pattern) = self.climb(seed, start, &score);
-                if pattern.fixed() > 0 && seen.insert(pattern.values.clone()) {
-                    candidates.push((best, pattern));
-                }
-            }
-        }
-        candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut covered = vec![false; self.rows.len()];
-        let mut chosen: Vec<Pattern> = Vec::new();
-        for (_, pattern) in candidates {
-            let own: f64 =
-                pattern.rows.iter().filter(|row| !covered[**row as usize]).map(|row| self.weights[*row as usize]).sum();
-            if own < pattern.weight / 2.0 {
-                continue;
-            }
-            pattern.rows.iter().for_each(|row| covered[*row as usize] = true);
-            chosen.push(pattern);
-        }
-        chosen.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-        chosen
-    }
-
-    /// Bits that a value of each column tells on average.
-    fn information(&self) -> Vec<f64> {
-        let total = self.total();
-        (0..self.values.len())
-            .map(|column| {
-                let weights = self.value_weights(column);
-                weights
-                    .iter()
-                    .filter(|weight| **weight > 0.0)
-                    .map(|weight| -weight / total * (weight / total).log2())
-                    .sum()
-            })
-            .collect()
-    }
-
-    /// The heaviest distinct rows, and others spread evenly over the table.
-    fn seeds(&self, count: usize) -> Vec<usize> {
-        let mut by_weight: Vec<usize> = (0..self.rows.len()).collect();
-        by_weight.sort_by(|a, b| self.weights[*b].total_cmp(&self.weights[*a]));
-        let heavy = count.div_ceil(2);
-        let step = (self.rows.len() / (count - heavy).max(1)).max(1);
-        let spread = (0..self.rows.len()).step_by(step).take(count - heavy);
-        by_weight.iter().copied().take(heavy).chain(spread).collect()
-    }
-
-    /// Frees or fixes one column of the row at a time, whichever improves the score most.
-    fn climb(&self, seed: usize, all_fixed: bool, score: &dyn Fn(f64, &[bool]) -> f64) -> (f64, Pattern) {
-        let width = self.values.len();
-        // In how many of the fixed columns each row differs; zero means that the pattern holds.
-        let mut fixed = vec![all_fixed; width];
-        let differs = |row: usize, column: usize| self.rows[row][column] != self.rows[seed][column];
-        let mut misses: Vec<u32> = (0..self.rows.len())
-            .map(|row| if all_fixed { (0..width).filter(|column| differs(row, *column)).count() as u32 } else { 0 })
-            .collect();
-        let weight_with = |misses: &[u32], change: Option<(usize, bool)>| -> f64 {
-            (0..self.rows.len())
-                .filter(|row| match change {
-                    None => misses[*row] == 0,
-                    Some((column, true)) => misses[*row] == 0 && !differs(*row, column),
-                    Some((column, false)) => misses[*row] == u32::from(differs(*row, column)),
-                })
-                .map(|row| self.weights[row])
-                .sum()
-        };
-        let mut best = score(weight_with(&misses, None), &fixed);
-        loop {
-            let mut step: Option<(f64, usize)> = None;
-            for column in 0..width {
-                fixed[column] = !fixed[column];
-                let value = score(weight_with(&misses, Some((column, fixed[column]))), &fixed);
-                fixed[column] = !fixed[column];
-                if value > step.map_or(best, |(known, _)| known) * (1.0 + 1e-12) {
-                    step = Some((value, column));
-                }
-            }
-            let Some((value, column)) = step else { break };
-            fixed[column] = !fixed[column];
-            for (row, missed) in misses.iter_mut().enumerate() {
-                if differs(row, column) {
-                    *missed = if fixed[column] { *missed + 1 } else { *missed - 1 };
-                }
-            }
-            best = value;
-        }
-        let rows: Vec<u32> = (0..self.rows.len() as u32).filter(|row| misses[*row as usize] == 0).collect();
-        // Nothing fixed is no pattern, whatever all rows may share.
-        let pattern = if fixed.iter().any(|fixed| *fixed) {
-            self.shared(rows)
-        } else {
-            Pattern { values: vec![None; width], weight: 0.0, rows: Vec::new() }
-        };
-        (best, pattern)
     }
 
     // ---- diffpatterns ------------------------------------------------------------------------

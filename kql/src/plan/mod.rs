@@ -6,6 +6,7 @@ mod aggregates;
 mod analytics;
 mod branches;
 mod calls;
+mod clusters;
 mod compare;
 mod context;
 mod evaluate;
