@@ -2,7 +2,11 @@
 
 mod common;
 
-use common::{answer, error, rows};
+use std::sync::Arc;
+
+use common::{answer, error, rows, rows_of};
+use huntbook_kql::{Catalog, GeoDatabase, GeoNetworks, QueryOptions, execute};
+use polars::prelude::LazyFrame;
 use serde_json::{Value, json};
 
 macro_rules! cases {
@@ -134,4 +138,34 @@ fn wrong_arguments_are_named() {
         let shown = error(query);
         assert!(shown.contains(wanted), "{query}\n{shown}");
     }
+}
+
+/// A host that knows where two networks are.
+struct Atlas;
+
+impl Catalog for Atlas {
+    fn table_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn table(&self, _name: &str) -> Result<Option<LazyFrame>, String> {
+        Ok(None)
+    }
+
+    fn geo_database(&self) -> Result<Arc<dyn GeoDatabase>, String> {
+        let text =
+            "20.53.203.0/24,Australia,New South Wales,Sydney,-33.8715,151.2006\n2a03:2880::/32,United States,,,,\n";
+        Ok(Arc::new(GeoNetworks::from_csv(text)?))
+    }
+}
+
+#[test]
+fn addresses_have_places() {
+    let query = "datatable(ip: string)['20.53.203.50', '2a03:2880:f12c:83:face:b00c::25de', '127.0.0.1', 'x', ''] \
+                 | project geo_info_from_ip_address(ip)";
+    let result = execute(query, &Atlas, &QueryOptions::default()).unwrap();
+    let sydney = json!({
+        "country": "Australia", "state": "New South Wales", "city": "Sydney", "latitude": -33.8715, "longitude": 151.2006
+    });
+    assert_eq!(rows_of(&result), json!([[sydney], [{"country": "United States"}], [null], [null], [null]]));
 }
