@@ -107,7 +107,7 @@ impl Family {
             IpAddr::V6(address) => (u128::from(address), 128),
         };
         let bits = bits.unwrap_or(width);
-        (bits <= width).then_some((number, 128 - width + bits))
+        (bits <= width).then(|| (number, 128 - width + bits))
     }
 }
 

@@ -140,7 +140,7 @@ impl Binder<'_> {
             .map_err(|problem| Diagnostic::new(codes::VALUE, request.span.clone(), problem))?;
         patterns.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| b.fixed().cmp(&a.fixed())));
         let shown = segments(&patterns, &attributes);
-        Ok(as_table(request, SEGMENT, shown, &columns, &attributes, &patterns, &wildcards)?)
+        as_table(request, SEGMENT, shown, &columns, &attributes, &patterns, &wildcards)
     }
 
     /// `autocluster(size weight, weights, seeds, wildcard...)`: a few patterns that say most.
