@@ -74,7 +74,7 @@ impl GeoNetworks {
             };
             ranges.push((first, last, info));
         }
-        ranges.sort_by(|a, b| (a.0, std::cmp::Reverse(a.1)).cmp(&(b.0, std::cmp::Reverse(b.1))));
+        ranges.sort_by_key(|(first, last, _)| (*first, std::cmp::Reverse(*last)));
         let reach = ranges
             .iter()
             .scan(0, |most, (_, last, _)| {

@@ -109,7 +109,7 @@ fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
         let m = (n / 2) as f64;
         if n == 0 {
             1.0
-        } else if n % 2 == 0 {
+        } else if n.is_multiple_of(2) {
             m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m))
         } else {
             -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0))

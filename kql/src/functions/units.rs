@@ -183,7 +183,7 @@ const FORCE: &[Unit] = &[
 ];
 
 const LIGHT_YEAR: f64 = 9_460_730_472_580_800.0;
-const PARSEC: f64 = 3.085_677_581_491_367_3e16;
+const PARSEC: f64 = 3.085_677_581_491_367e16;
 const INCH: f64 = 0.0254;
 const SURVEY_FOOT: f64 = 1200.0 / 3937.0;
 

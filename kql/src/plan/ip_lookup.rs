@@ -118,10 +118,13 @@ fn mask(bits: u32) -> u128 {
 /// The values of the extra keys of a row.
 type Key = Vec<String>;
 
+/// The row of each network of one width, by its address and extra keys.
+type Rows = HashMap<(u128, Key), usize>;
+
 /// Networks with the rows they stand in. Per width of a network, its rows by address: a look-up
 /// asks for each width that occurs, the narrowest first.
 struct Networks {
-    by_width: Vec<(u32, HashMap<(u128, Key), usize>)>,
+    by_width: Vec<(u32, Rows)>,
     family: Family,
     rows: DataFrame,
 }
@@ -134,14 +137,14 @@ impl Networks {
         let texts = frame.column(RANGE).map_err(plan_error(span))?.as_materialized_series().rechunk();
         let texts = texts.str().map_err(plan_error(span))?.clone();
         let keys = key_texts(&frame, keys, span)?;
-        let mut by_width: HashMap<u32, HashMap<(u128, Key), usize>> = HashMap::new();
+        let mut by_width: HashMap<u32, Rows> = HashMap::new();
         for (row, text) in texts.iter().enumerate() {
             let Some((address, bits)) = family.parsed(text.unwrap_or_default()) else { continue };
             let entry = (address & mask(bits), keys.get(row).cloned().unwrap_or_default());
             // Of equal networks the first row counts.
             by_width.entry(bits).or_default().entry(entry).or_insert(row);
         }
-        let mut by_width: Vec<(u32, HashMap<(u128, Key), usize>)> = by_width.into_iter().collect();
+        let mut by_width: Vec<(u32, Rows)> = by_width.into_iter().collect();
         by_width.sort_by_key(|(bits, _)| std::cmp::Reverse(*bits));
         let rows = frame.drop(RANGE).map_err(plan_error(span))?;
         Ok(Self { by_width, family, rows })
