@@ -144,6 +144,8 @@ fn damage(workspace: &Workspace, query: &str) -> Option<Error> {
 
 /// Frames and scalars as they are when the query starts: a query on another thread must not hold the engine's lock.
 struct Named {
+    /// Of the workspace
+    folder: PathBuf,
     frames: Vec<(String, Arc<DataFrame>)>,
     scalars: Vec<(String, huntbook_wire::Literal)>,
 }
@@ -156,6 +158,7 @@ impl Named {
             Some((name, state.frames.get(id)?))
         };
         Named {
+            folder: engine.settings.workspace.clone(),
             frames: state.frames.names().into_iter().filter_map(frame).collect(),
             scalars: state.scalars.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         }
@@ -170,6 +173,10 @@ impl Catalog for Named {
     fn table(&self, name: &str) -> std::result::Result<Option<LazyFrame>, String> {
         let found = self.frames.iter().find(|(bound, _)| bound == name);
         Ok(found.map(|(_, frame)| frame.as_ref().clone().lazy()))
+    }
+
+    fn geo_database(&self) -> std::result::Result<Arc<dyn huntbook_kql::GeoDatabase>, String> {
+        crate::geo::database(&self.folder)
     }
 
     fn scalar(&self, name: &str) -> Option<KqlLiteral> {

@@ -13,6 +13,7 @@ mod error;
 mod expr;
 mod frames;
 mod functions;
+mod geo;
 mod la_write;
 mod language;
 mod lifecycle;

@@ -718,9 +718,25 @@ pub enum OperatorKind {
         by: Name,
         body: Vec<Operator>,
     },
-    Reduce {
-        value: Expr,
+    /// `partition by column { query }`: the query has a source of its own
+    PartitionQuery {
+        by: Name,
+        query: Expr,
     },
+    Reduce {
+        /// `kind=source`
+        parameters: Vec<OperatorParameter>,
+        value: Expr,
+        /// `threshold` and `characters`
+        properties: Vec<(Name, Expr)>,
+    },
+    Facet {
+        columns: Vec<Name>,
+        /// `with (operators)`
+        with: Option<Vec<Operator>>,
+    },
+    /// Named subqueries
+    Fork(Vec<(Option<Name>, Vec<Operator>)>),
     Sample(Expr),
     SampleDistinct {
         count: Expr,

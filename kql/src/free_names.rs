@@ -115,6 +115,13 @@ impl Finder {
                 apply.body.iter().for_each(|operator| self.operator(&operator.kind));
             }
             OperatorKind::Partition { body, .. } => body.iter().for_each(|operator| self.operator(&operator.kind)),
+            OperatorKind::PartitionQuery { query, .. } => self.table(query),
+            OperatorKind::Facet { with, .. } => {
+                with.iter().flatten().for_each(|operator| self.operator(&operator.kind));
+            }
+            OperatorKind::Fork(branches) => {
+                branches.iter().flat_map(|(_, body)| body).for_each(|operator| self.operator(&operator.kind));
+            }
             OperatorKind::Evaluate { name, arguments, .. } if name.text.ends_with("_lookup") => {
                 arguments.iter().take(1).for_each(|argument| self.table(&argument.value));
             }

@@ -12,6 +12,7 @@ mod engine;
 mod format;
 mod free_names;
 mod functions;
+mod geo_database;
 mod hover;
 mod lexer;
 mod limits;
@@ -40,6 +41,7 @@ pub use complete::{Completion, CompletionKind, Completions};
 pub use diagnostics::{Diagnostic, SourceText, Span, codes};
 pub use engine::{Engine, KqlTable, Stats};
 pub use format::format;
+pub use geo_database::{GeoDatabase, GeoInfo, GeoNetworks};
 pub use hover::Hover;
 pub use limits::{CancelToken, Limits, Stopped};
 pub use parameters::declared_parameters;
@@ -47,6 +49,9 @@ pub use reference::reference;
 pub use result::{Column, Render};
 pub use schemas::{SchemaCatalog, TableFunction};
 pub use stored::StoredFunction;
+
+/// What [`Catalog::geo_database`] says where nobody has thought of one.
+pub(crate) const NO_GEO_DATABASE: &str = "this host has none configured";
 
 /// The tables, functions and values the host offers to queries. [`catalogs`] has ready ones.
 pub trait Catalog: Send + Sync {
@@ -105,6 +110,11 @@ pub trait Catalog: Send + Sync {
     /// The bytes behind an address of `externaldata`. The engine itself opens no file and no connection.
     fn external_data(&self, _address: &str) -> Result<Vec<u8>, String> {
         Err("the host opens no addresses".to_string())
+    }
+
+    /// The database behind `geo_info_from_ip_address`. The error says how to get one.
+    fn geo_database(&self) -> Result<Arc<dyn GeoDatabase>, String> {
+        Err(NO_GEO_DATABASE.to_string())
     }
 
     /// The KQL type of a text column that is more than text. `dynamic` (JSON) and `guid` are taken as they stand;

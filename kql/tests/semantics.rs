@@ -143,9 +143,9 @@ fn mistakes_are_found_before_anything_runs() {
         ("datatable(k:int)[1] | join (datatable(k:string)['1']) on k", "KH0104", "one type"),
         ("datatable(x:int)[1] | project a = 1, a = 2", "KH0106", "named twice"),
         (
-            "datatable(x:string)['a'] | reduce by x",
+            "datatable(x:string)['a'] | make-graph x --> x",
             "KH0201",
-            "operator `reduce` is not executed by the embedded engine yet",
+            "operator `make-graph` is not executed by the embedded engine yet",
         ),
         ("datatable(x:int)[1] | wherre x > 1", "KH0003", "did you mean `where`?"),
         ("datatable(x:int)[1] | where sum(x) > 1", "KH0107", "aggregate"),

@@ -7,7 +7,9 @@ use std::{
 
 use polars::prelude::{DataFrame, LazyFrame};
 
-use crate::{Catalog, Column, Diagnostic, KqlType, Literal, StoredFunction, TableFunction};
+use crate::{
+    Catalog, Column, Diagnostic, GeoDatabase, KqlType, Literal, NO_GEO_DATABASE, StoredFunction, TableFunction,
+};
 
 /// Asks one catalog after the other; the first that knows a name decides what it is.
 ///
@@ -117,6 +119,23 @@ impl Catalog for Layered {
             }
         }
         Err(problem)
+    }
+
+    /// The first that has one; else what the first said that knows how to get one.
+    fn geo_database(&self) -> Result<Arc<dyn GeoDatabase>, String> {
+        let mut problem = None;
+        for layer in &self.layers {
+            match layer.geo_database() {
+                Ok(database) => return Ok(database),
+                Err(said) if said == NO_GEO_DATABASE => {}
+                Err(said) => problem = problem.or(Some(said)),
+            }
+        }
+        Err(problem.unwrap_or_else(|| NO_GEO_DATABASE.to_string()))
+    }
+
+    fn table_function_names(&self) -> Vec<String> {
+        self.layers.iter().flat_map(|layer| layer.table_function_names()).collect()
     }
 
     fn column_type(&self, table: &str, column: &str) -> Option<KqlType> {

@@ -72,6 +72,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
             sets.map(|(left, right)| keys_of(&left) == keys_of(&right)).into()
         })
     }),
+    function(&["treepath"], &[Kind::Dynamic], 0, DYNAMIC, |_| {
+        rule(|c| {
+            let mut paths = Vec::new();
+            tree_paths(&json(&c[0]), "", &mut paths);
+            if c[0].is_null() { Cell::Null } else { Json::from(paths).into() }
+        })
+    }),
     function(&["jaccard_index"], &[Kind::Dynamic, Kind::Dynamic], 0, Returns::Is(KqlType::Real), |_| {
         rule(|c| {
             let (Some(left), Some(right)) = (array(&c[0]), array(&c[1])) else { return Cell::Null };
@@ -101,6 +108,37 @@ fn bag_pack(a: &Arguments) -> Result<RowFunction, String> {
         }
         Json::Object(bag).into()
     })
+}
+
+/// Paths to all leaves and arrays. The first element of an array stands for all of them.
+fn tree_paths(value: &Json, path: &str, paths: &mut Vec<String>) {
+    match value {
+        Json::Object(bag) => {
+            for (key, value) in bag {
+                let path = format!("{path}['{}']", key.replace('\'', "\\'"));
+                if !value.is_object() {
+                    add_once(&path, paths);
+                }
+                tree_paths(value, &path, paths);
+            }
+        }
+        Json::Array(items) => {
+            let path = format!("{path}[0]");
+            for item in items {
+                if !item.is_object() {
+                    add_once(&path, paths);
+                }
+                tree_paths(item, &path, paths);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn add_once(path: &str, paths: &mut Vec<String>) {
+    if !paths.iter().any(|known| known == path) {
+        paths.push(path.to_string());
+    }
 }
 
 /// The leftmost bag wins where keys meet.

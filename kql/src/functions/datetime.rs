@@ -22,6 +22,13 @@ const DATETIME: Returns = Returns::Is(KqlType::Datetime);
 const PERIOD: &[Kind] = &[Kind::Datetime, Kind::Integer];
 
 pub(super) const FUNCTIONS: &[Function] = &[
+    function(&["datetime_list_timezones"], &[], 0, Returns::Is(KqlType::Dynamic), |_| {
+        rule(|_| {
+            let mut names: Vec<&str> = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
+            names.sort_unstable();
+            serde_json::Value::from(names).into()
+        })
+    }),
     function(&["hourofday"], &[Kind::Datetime], 0, INT, |_| rule(|c| on_long(&c[0], |t| Some(civil(t).time / HOUR)))),
     function(&["dayofmonth"], &[Kind::Datetime], 0, INT, |_| rule(|c| on_long(&c[0], |t| Some(civil(t).day)))),
     function(&["monthofyear", "getmonth"], &[Kind::Datetime], 0, INT, |_| {

@@ -2,7 +2,10 @@
 
 use std::io::Read;
 
-use flate2::read::{GzDecoder, ZlibDecoder};
+use flate2::{
+    Compression, Crc,
+    read::{DeflateEncoder, GzDecoder, ZlibDecoder},
+};
 use serde_json::Value as Json;
 
 use super::{Function, Kind, Returns, dynamic, function, rule};
@@ -50,6 +53,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     function(&["zlib_decompress_from_base64_string"], ONE, 0, TEXT, |_| {
         rule(|c| unpacked(c[0].text(), |bytes| Box::new(ZlibDecoder::new(bytes))).into())
+    }),
+    function(&["gzip_compress_to_base64_string"], ONE, 0, TEXT, |_| {
+        rule(|c| base64_encode(&gzip(c[0].text().as_bytes())).into())
+    }),
+    function(&["zlib_compress_to_base64_string"], ONE, 0, TEXT, |_| {
+        rule(|c| base64_encode(&zlib(c[0].text().as_bytes())).into())
+    }),
+    function(&["punycode_domain_to_string"], ONE, 0, TEXT, |_| {
+        rule(|c| encoded_domain(c[0].text()).unwrap_or_default().into())
     }),
     function(&["punycode_to_string"], ONE, 0, TEXT, |_| {
         rule(|c| punycode_decode(c[0].text()).unwrap_or_default().into())
@@ -129,6 +141,40 @@ fn unpacked(text: &str, reader: fn(&[u8]) -> Box<dyn Read + '_>) -> String {
         Ok(length) if (length as u64) < MAX_UNPACKED => String::from_utf8(unpacked).unwrap_or_default(),
         _ => String::new(),
     }
+}
+
+/// The deflated form; what does not shrink is stored as it is, as the service does.
+fn deflate(bytes: &[u8]) -> Vec<u8> {
+    let packed_by = |level: Compression| {
+        let mut packed = Vec::new();
+        // Reading from memory cannot fail.
+        let read = DeflateEncoder::new(bytes, level).read_to_end(&mut packed);
+        read.map(|_| packed).unwrap_or_default()
+    };
+    let packed = packed_by(Compression::default());
+    if packed.len() < bytes.len() { packed } else { packed_by(Compression::none()) }
+}
+
+/// Kusto's header: no flags, no time, unknown system.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut sum = Crc::new();
+    sum.update(bytes);
+    let mut packed = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+    packed.extend(deflate(bytes));
+    packed.extend(sum.sum().to_le_bytes());
+    packed.extend((bytes.len() as u32).to_le_bytes());
+    packed
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = vec![0x78, 0x9c];
+    packed.extend(deflate(bytes));
+    let (low, high) = bytes.iter().fold((1u32, 0u32), |(low, high), byte| {
+        let low = (low + u32::from(*byte)) % 65_521;
+        (low, (high + low) % 65_521)
+    });
+    packed.extend((high << 16 | low).to_be_bytes());
+    packed
 }
 
 /// The first three groups of a guid are little-endian.
@@ -251,6 +297,21 @@ fn decoded_domain(domain: &str) -> Option<String> {
         .map(|label| match label.strip_prefix("xn--") {
             Some(coded) => punycode_decode(coded),
             None => Some(label.to_string()),
+        })
+        .collect();
+    labels.map(|labels| labels.join("."))
+}
+
+/// Labels with other than ASCII letters in punycode. The ideographic full stops separate labels, too.
+fn encoded_domain(domain: &str) -> Option<String> {
+    let labels: Option<Vec<String>> = domain
+        .split(['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'])
+        .map(|label| {
+            if label.is_ascii() {
+                Some(label.to_string())
+            } else {
+                punycode_encode(label).map(|coded| format!("xn--{coded}"))
+            }
         })
         .collect();
     labels.map(|labels| labels.join("."))

@@ -8,23 +8,31 @@ pub(crate) mod bags;
 mod bits;
 pub(crate) mod conversion;
 mod datetime;
+mod decompose;
 pub(crate) mod dynamic;
 mod encoding;
+mod fits;
+mod fourier;
 mod geo;
 pub(crate) mod hash;
 pub(crate) mod ip;
 pub(crate) mod math;
 mod parse;
+mod periods;
 pub(crate) mod series;
 pub(crate) mod signatures;
+mod statistics;
 pub(crate) mod string;
 pub(crate) mod text_match;
 mod tuples;
+mod units;
 
 use std::{
     collections::HashMap,
     sync::{Arc, LazyLock},
 };
+
+pub(crate) use parse::first_record;
 
 use crate::{
     ast::KqlType,
@@ -171,23 +179,29 @@ fn on_long(cell: &Cell<'_>, function: impl Fn(i64) -> Option<i64>) -> Value {
     cell.long().and_then(function).into()
 }
 
-fn tables() -> [&'static [Function]; 15] {
+fn tables() -> [&'static [Function]; 21] {
     [
         arrays::FUNCTIONS,
         bags::FUNCTIONS,
         bits::FUNCTIONS,
         conversion::FUNCTIONS,
         datetime::FUNCTIONS,
+        decompose::FUNCTIONS,
         dynamic::FUNCTIONS,
         encoding::FUNCTIONS,
+        fits::FUNCTIONS,
+        fourier::FUNCTIONS,
         geo::FUNCTIONS,
         hash::FUNCTIONS,
         ip::FUNCTIONS,
         math::FUNCTIONS,
         parse::FUNCTIONS,
+        periods::FUNCTIONS,
         series::FUNCTIONS,
+        statistics::FUNCTIONS,
         string::FUNCTIONS,
         tuples::FUNCTIONS,
+        units::FUNCTIONS,
     ]
 }
 
@@ -215,50 +229,13 @@ pub(crate) const NOT_EXECUTED: &[&str] = &[
     "anomaly_diffpatterns",
     "app",
     "arg",
-    "beta_cdf",
-    "beta_inv",
-    "beta_pdf",
     "bin_auto",
     "cluster",
-    "convert_angle",
-    "convert_energy",
-    "convert_force",
-    "convert_length",
-    "convert_mass",
-    "convert_speed",
-    "convert_temperature",
-    "convert_volume",
     "cursor_after",
     "database",
-    "datetime_list_timezones",
-    "dcount_hll",
-    "erf",
-    "erfc",
-    "estimate_data_size",
     "external_table",
-    "gzip_compress_to_base64_string",
     "hash_combine",
     "hash_many",
-    "hll",
-    "hll_merge",
-    "ingestion_time",
-    "merge_tdigest",
-    "next",
     "parse_user_agent",
-    "percentile_tdigest",
-    "percentrank_tdigest",
-    "prev",
-    "punycode_domain_to_string",
-    "rank_tdigest",
-    "row_cumsum",
-    "row_number",
-    "row_rank_dense",
-    "row_rank_min",
-    "row_window_session",
-    "tdigest",
-    "tdigest_merge",
-    "treepath",
-    "welch_test",
     "workspace",
-    "zlib_compress_to_base64_string",
 ];

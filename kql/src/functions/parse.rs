@@ -22,8 +22,8 @@ const MAX_XML: usize = 128 * 1024;
 const MAX_XML_DEPTH: usize = 100;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function(&["parse_url"], &[Kind::Text], 0, DYNAMIC, |_| rule(|c| parse_url(c[0].text()).into())),
-    function(&["parse_urlquery"], &[Kind::Text], 0, DYNAMIC, |_| {
+    function(&["parse_url", "parseurl"], &[Kind::Text], 0, DYNAMIC, |_| rule(|c| parse_url(c[0].text()).into())),
+    function(&["parse_urlquery", "parseurlquery"], &[Kind::Text], 0, DYNAMIC, |_| {
         rule(|c| {
             let query = c[0].text();
             json!({ "Query Parameters": query_parameters(query.strip_prefix('?').unwrap_or(query)) }).into()
@@ -143,7 +143,7 @@ fn parse_version(text: &str) -> Option<Decimal> {
 }
 
 /// The fields of the first CSV record; quoted fields may hold commas, quotes and line breaks.
-fn first_record(text: &str) -> Vec<String> {
+pub(crate) fn first_record(text: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut letters = text.chars().peekable();
     let mut quoted = false;

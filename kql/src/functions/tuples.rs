@@ -103,6 +103,17 @@ impl Line {
         Some(Line { variance: total / (count - 1.0), residual_variance: rest / (count - 1.0), rsquare, ..line })
     }
 
+    /// Slope and value at zero of the line through points that need not be evenly spaced.
+    pub(crate) fn through_points(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+        let count = points.len() as f64;
+        let (centre, average) =
+            (points.iter().map(|(x, _)| x).sum::<f64>() / count, points.iter().map(|(_, y)| y).sum::<f64>() / count);
+        let square: f64 = points.iter().map(|(x, _)| (x - centre).powi(2)).sum();
+        let both: f64 = points.iter().map(|(x, y)| (x - centre) * (y - average)).sum();
+        // Fewer than two places have no slope.
+        (square > 0.0).then(|| (both / square, average - both / square * centre))
+    }
+
     /// The line at a position counted from zero.
     pub(crate) fn at(&self, position: usize) -> f64 {
         self.interception + self.slope * (position as f64 + 1.0)

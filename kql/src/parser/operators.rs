@@ -62,6 +62,8 @@ const PARSED: &[(&str, OperatorParser)] = &[
     ("top-hitters", tabular::top_hitters),
     ("partition", tabular::partition),
     ("reduce", tabular::reduce),
+    ("facet", tabular::facet),
+    ("fork", tabular::fork),
     ("sample", tabular::sample),
     ("sample-distinct", tabular::sample_distinct),
     ("scan", tabular::scan),
@@ -73,9 +75,7 @@ const PARSED: &[(&str, OperatorParser)] = &[
 /// Operators of the language that are recognised and refused by name.
 const REFUSED: &[&str] = &[
     "execute-and-cache",
-    "facet",
     "find",
-    "fork",
     "graph-mark-components",
     "graph-match",
     "graph-shortest-paths",

@@ -4,8 +4,8 @@ use nom::{
     Parser,
     branch::alt,
     combinator::{map, opt, value},
-    multi::{many0, separated_list0},
-    sequence::preceded,
+    multi::{many0, many1, separated_list0},
+    sequence::{preceded, terminated},
 };
 
 use super::{
@@ -121,9 +121,10 @@ pub(super) fn find(input: Tokens<'_>) -> Parsed<'_, Find> {
     Ok((rest, find))
 }
 
-/// `name`, `name: type`, or `pack(*)`, which is `None`.
+/// `name`, `name: type`, or `pack_all()` and its older form `pack(*)`, which are `None`.
 fn find_column(input: Tokens<'_>) -> Parsed<'_, Option<(Name, Option<KqlType>)>> {
-    let packed = (keyword("pack"), punct("("), punct("*"), punct(")"));
+    let packed_all = value((), (keyword("pack_all"), punct("("), punct(")")));
+    let packed = alt((packed_all, value((), (keyword("pack"), punct("("), punct("*"), punct(")")))));
     let column = map((name, opt(preceded(punct(":"), kql_type))), Some);
     alt((value(None, packed), column)).parse(input)
 }
@@ -214,8 +215,8 @@ pub(super) fn partition(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
     let (rest, parameters) = parameters(&[])(input)?;
     let (rest, ((), by)) = (keyword("by"), name).parse(rest)?;
     if rest.symbol() == Some("{") {
-        let name = Name { text: "partition with a query in braces".to_string(), span: rest.here() };
-        return Ok((rest.skip_to(&["|", ";"]), OperatorKind::Unsupported { name }));
+        let (rest, query) = nested(punct("{"), super::tabular_expression, punct("}"))(rest)?;
+        return Ok((rest, OperatorKind::PartitionQuery { by, query }));
     }
     let (rest, body) = body(rest)?;
     Ok((rest, OperatorKind::Partition { parameters, by, body }))
@@ -223,11 +224,24 @@ pub(super) fn partition(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
 
 /// `reduce by text with threshold = 0.1, characters = "x"`
 pub(super) fn reduce(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
-    let (rest, _) = parameters(&["kind"])(input)?;
+    let (rest, parameters) = parameters(&["kind"])(input)?;
     let (rest, ((), value)) = (keyword("by"), expression).parse(rest)?;
-    let property = (name, punct("="), word_or_literal);
-    let (rest, _) = opt(preceded(keyword("with"), separated_list0(punct(","), property))).parse(rest)?;
-    Ok((rest, OperatorKind::Reduce { value }))
+    let property = map((name, punct("="), word_or_literal), |(name, (), value)| (name, value));
+    let (rest, properties) = opt(preceded(keyword("with"), separated_list0(punct(","), property))).parse(rest)?;
+    Ok((rest, OperatorKind::Reduce { parameters, value, properties: properties.unwrap_or_default() }))
+}
+
+/// `facet by a, b with ( ... )`
+pub(super) fn facet(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
+    let (rest, ((), columns)) = (keyword("by"), comma_list(name)).parse(input)?;
+    let (rest, with) = opt(preceded(keyword("with"), body)).parse(rest)?;
+    Ok((rest, OperatorKind::Facet { columns, with }))
+}
+
+/// `fork a = ( ... ) ( ... )`
+pub(super) fn fork(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {
+    let branch = (opt(terminated(name, punct("="))), body);
+    map(many1(branch), OperatorKind::Fork).parse(input)
 }
 
 pub(super) fn sample(input: Tokens<'_>) -> Parsed<'_, OperatorKind> {

@@ -4,7 +4,10 @@
 use polars::prelude::*;
 use serde_json::Value as Json;
 
-use super::{Binder, Bound, ColumnInfo, Table, Typed, calls, hosted::never_run, lets::Scope, not_executed, plan_error};
+use super::{
+    Binder, Bound, ColumnInfo, Table, Typed, analytics::Call, calls, hosted::never_run, lets::Scope, not_executed,
+    plan_error,
+};
 use crate::{
     ast::{Argument, Expr as Ast, ExprKind, KqlType, Name, Operator},
     diagnostics::{Diagnostic, Span, codes, nearest},
@@ -13,7 +16,22 @@ use crate::{
 };
 
 /// Plug-ins that run here.
-const EXECUTED: &[&str] = &["bag_unpack", "pivot", "narrow", "ipv4_lookup", "schema_merge", "rows_near"];
+const EXECUTED: &[&str] = &[
+    "autocluster",
+    "bag_unpack",
+    "basket",
+    "dcount_intersect",
+    "diffpatterns",
+    "ipv4_lookup",
+    "ipv6_lookup",
+    "narrow",
+    "pivot",
+    "rolling_percentile",
+    "rows_near",
+    "schema_merge",
+    "sequence_detect",
+    "sliding_window_counts",
+];
 
 /// Plug-ins of the language that are refused by name.
 const REFUSED: &[&str] = &[
@@ -24,13 +42,9 @@ const REFUSED: &[&str] = &[
     "ai_chat_completion",
     "ai_chat_completion_prompt",
     "ai_embeddings",
-    "autocluster",
     "azure_digital_twins_query_request",
-    "basket",
     "cosmosdb_sql_request",
     "csharp",
-    "dcount_intersect",
-    "diffpatterns",
     "estimate_rows_count",
     "execute_query",
     "execute_show_command",
@@ -49,10 +63,7 @@ const REFUSED: &[&str] = &[
     "preview",
     "python",
     "r",
-    "rolling_percentile",
-    "sequence_detect",
     "session_count",
-    "sliding_window_counts",
     "sql_request",
 ];
 
@@ -63,7 +74,7 @@ pub(crate) fn executed() -> impl Iterator<Item = &'static str> {
 
 /// Names of the plug-ins that do not.
 pub(crate) fn refused() -> impl Iterator<Item = &'static str> {
-    REFUSED.iter().copied().chain(["ipv6_lookup"])
+    REFUSED.iter().copied()
 }
 
 type Declared<'d> = Option<&'d (bool, Vec<(Name, KqlType)>)>;
@@ -94,17 +105,22 @@ impl Binder<'_> {
         let given = Given { arguments };
         let table = table.canonical();
         let span = &operator.span;
+        let call = || Call { name, arguments, span: span.clone() };
         match name.text.as_str() {
             "bag_unpack" => self.bag_unpack(table, name, &given, schema, span, scope),
             "pivot" => self.pivot(table, name, arguments, schema, operator, scope),
             "narrow" => super::plugins::narrow(&table, self.checking),
-            "ipv4_lookup" => self.ip_lookup(table, name, arguments, span, scope),
-            "ipv6_lookup" if self.checking => self.ip_lookup(table, name, arguments, span, scope),
+            "ipv4_lookup" | "ipv6_lookup" => self.ip_lookup(table, name, arguments, span, scope),
+            "autocluster" | "basket" | "diffpatterns" => self.pattern_plugin(table, name, arguments, span, scope),
+            "rolling_percentile" => self.rolling_percentile(table, &call(), scope),
+            "sliding_window_counts" => self.sliding_window_counts(table, &call(), scope),
+            "sequence_detect" => self.sequence_detect(table, &call(), scope),
+            "dcount_intersect" => self.dcount_intersect(table, &call(), scope),
             "schema_merge" => self.schema_merge(table, &given, scope),
             "rows_near" => self.rows_near(table, name, &given, scope),
             other if refused().any(|refused| refused == other) => {
                 if self.checking {
-                    return Ok(never_run(self.columns_of(other, &table, schema)));
+                    return Ok(never_run(columns_of(schema)));
                 }
                 Err(not_executed(name.span.clone(), format!("plug-in `{other}`")))
             }
@@ -117,25 +133,6 @@ impl Binder<'_> {
                     None => diagnostic,
                 })
             }
-        }
-    }
-
-    /// Only while checking: what a refused plug-in would give.
-    fn columns_of(&self, plugin: &str, table: &Table, schema: Declared<'_>) -> Vec<ColumnInfo> {
-        if let Some((_, declared)) = schema {
-            return declared.iter().map(|(name, kql_type)| ColumnInfo::new(&name.text, *kql_type)).collect();
-        }
-        match plugin {
-            "autocluster" | "basket" => {
-                let mut columns = vec![
-                    ColumnInfo::new("SegmentId", KqlType::Long),
-                    ColumnInfo::new("Count", KqlType::Long),
-                    ColumnInfo::new("Percent", KqlType::Real),
-                ];
-                columns.extend(table.columns.iter().cloned());
-                columns
-            }
-            _ => vec![ColumnInfo::open()],
         }
     }
 
@@ -237,6 +234,14 @@ impl Binder<'_> {
             }
         }
         Ok(table.with(frame.lazy().select(expressions), columns))
+    }
+}
+
+/// Only while checking: what a refused plug-in would give.
+fn columns_of(schema: Declared<'_>) -> Vec<ColumnInfo> {
+    match schema {
+        Some((_, declared)) => declared.iter().map(|(name, kql_type)| ColumnInfo::new(&name.text, *kql_type)).collect(),
+        None => vec![ColumnInfo::open()],
     }
 }
 

@@ -193,6 +193,17 @@ pub(crate) fn hll_count(cell: &Cell<'_>) -> Value {
     dynamic::json(cell).get(HLL).and_then(Json::as_array).map(|hashes| hashes.len() as i64).into()
 }
 
+/// How many values all sketches share.
+pub(super) fn hll_intersection(cells: &[Cell<'_>]) -> Value {
+    let sets = cells.iter().map(|cell| {
+        let sketch = dynamic::json(cell);
+        Some(sketch.get(HLL)?.as_array()?.iter().filter_map(Json::as_u64).collect::<HashSet<u64>>())
+    });
+    let Some(sets) = sets.collect::<Option<Vec<_>>>() else { return Cell::Null };
+    let Some((first, others)) = sets.split_first() else { return Cell::Null };
+    (first.iter().filter(|hash| others.iter().all(|other| other.contains(hash))).count() as i64).into()
+}
+
 /// The lists are the values and perhaps their weights.
 pub(super) fn digest(lists: &[Vec<Cell<'_>>], kql_type: KqlType) -> Value {
     let pairs: Vec<Json> = lists[0]
@@ -233,6 +244,23 @@ pub(crate) fn digest_percentile(cell: &Cell<'_>, percent: f64) -> Option<(Value,
     });
     let weights = pairs.iter().map(|pair| pair[1].as_i64().into());
     Some((weighted_rank(&[values.collect(), weights.collect()], percent), kql_type))
+}
+
+pub(super) fn is_hll(cell: &Cell<'_>) -> bool {
+    dynamic::json(cell).get(HLL).is_some_and(Json::is_array)
+}
+
+pub(super) fn is_digest(cell: &Cell<'_>) -> bool {
+    dynamic::json(cell).get(DIGEST).is_some_and(Json::is_array)
+}
+
+/// The weight of what does not exceed the value, and the weight of all.
+pub(super) fn digest_rank(cell: &Cell<'_>, value: f64) -> Option<(f64, f64)> {
+    let digest = dynamic::json(cell);
+    let pairs = digest.get(DIGEST)?.as_array()?;
+    let weight = |pair: &Json| pair[1].as_f64().unwrap_or(0.0);
+    let below = pairs.iter().filter(|pair| pair[0].as_f64().is_some_and(|known| known <= value));
+    Some((below.map(weight).sum(), pairs.iter().map(weight).sum()))
 }
 
 // ---- buildschema -----------------------------------------------------------------------------

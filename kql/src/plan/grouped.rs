@@ -98,7 +98,10 @@ impl Binder<'_> {
 
     /// `mv-apply`: expands arrays, runs the subquery on the elements of each row, and puts the
     /// row's other columns beside what comes out.
-    pub(super) fn mv_apply(&self, table: Table, apply: &MvApply, scope: &Scope) -> Bound<Table> {
+    pub(super) fn mv_apply(&self, table: Table, apply: &MvApply, operator: &Operator, scope: &Scope) -> Bound<Table> {
+        if names_its_part(&apply.body) && !self.checking {
+            return Err(not_executed(operator.span.clone(), "`as` inside `mv-apply`"));
+        }
         let left = table.canonical();
         let group = format!("{}{GROUP}", scope.group.as_deref().unwrap_or_default());
         let numbered = if self.checking { left.clone() } else { with_row_number(&left, &group) };
@@ -159,6 +162,20 @@ impl Binder<'_> {
         if self.checking {
             return self.piped_through(table, body, &scope.without_rows());
         }
+        // A part with a name is a table of its own; the groups of one frame have none.
+        if names_its_part(body) {
+            return self.partition_by_parts(table, by, body, operator, scope);
+        }
+        match self.partition_together(table.clone(), by, body, scope) {
+            Err(problem) if problem.code == codes::NOT_EXECUTED => {
+                self.partition_by_parts(table, by, body, operator, scope)
+            }
+            result => result,
+        }
+    }
+
+    /// All parts in one frame, each operator heeding the parts.
+    fn partition_together(&self, table: Table, by: &Name, body: &[Operator], scope: &Scope) -> Bound<Table> {
         let table = table.canonical();
         let kql_type = column_type(&table, &by.text);
         let mut columns = table.columns.clone();
@@ -171,6 +188,10 @@ impl Binder<'_> {
         let result = self.piped_through(grouped, body, &scope.with_group(GROUP))?;
         Ok(without(result, GROUP))
     }
+}
+
+fn names_its_part(body: &[Operator]) -> bool {
+    body.iter().any(|operator| matches!(operator.kind, OperatorKind::As(_)))
 }
 
 /// The names that items of `mv-expand` give to their elements.

@@ -3,12 +3,17 @@
 //! subqueries of `toscalar` and `in`, whose values the plan needs.
 
 mod aggregates;
+mod analytics;
+mod branches;
 mod calls;
+mod clusters;
 mod compare;
+mod context;
 mod evaluate;
 mod expand;
 mod external;
 pub(crate) mod folded;
+mod frequent;
 mod grouped;
 mod hosted;
 mod ip_lookup;
@@ -18,12 +23,15 @@ mod names;
 mod operators;
 mod parse;
 mod parse_kv;
+mod patterns;
 mod pivot;
 mod plugins;
+mod reduce;
 mod scalar;
 mod scan;
 mod search;
 mod series;
+mod sketches;
 mod sources;
 mod special;
 mod stored;
@@ -60,11 +68,15 @@ pub(crate) use lets::{Binding, Scope};
 pub(crate) use tolerant::Known;
 
 /// Operators with a grammar and a schema that do not run yet.
-pub(crate) const CHECKED_ONLY_OPERATORS: &[&str] = &["reduce"];
+pub(crate) const CHECKED_ONLY_OPERATORS: &[&str] = &[];
 
 /// Functions that run and are not rows of the function table.
 pub(crate) fn special_functions() -> impl Iterator<Item = &'static str> {
-    calls::special_names().chain(windows::names()).chain(["column_names_of"])
+    calls::special_names()
+        .chain(windows::names())
+        .chain(special::NAMES.iter().copied())
+        .chain(context::NAMES.iter().copied())
+        .chain(sketches::NAMES.iter().copied())
 }
 
 /// Aggregates that run.

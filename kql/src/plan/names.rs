@@ -118,7 +118,10 @@ pub(crate) fn derived(expression: &Ast) -> Option<String> {
             _ => derived(base),
         },
         ExprKind::Call { name, arguments } => {
-            let first = arguments.first().and_then(|argument| derived(&argument.value));
+            // `round(Rate = x)` names its argument, and the result with it.
+            let first = arguments.first().and_then(|argument| {
+                argument.name.as_ref().map(|name| name.text.clone()).or_else(|| derived(&argument.value))
+            });
             let function = name.text.as_str();
             if KEEPS_NAME.contains(&function) {
                 first

@@ -61,7 +61,7 @@ impl Binder<'_> {
                 self.parse(table, parameters, value, pattern, *only_matches, operator, scope)
             }
             OperatorKind::As(_) | OperatorKind::Consume => Ok(table),
-            OperatorKind::MvApply(apply) => self.mv_apply(table, apply, scope),
+            OperatorKind::MvApply(apply) => self.mv_apply(table, apply, operator, scope),
             OperatorKind::MakeSeries(series) => self.make_series(table, series, operator, scope),
             OperatorKind::Search(search) => self.search(Some(table), search, &operator.span, scope),
             OperatorKind::Evaluate { name, arguments, schema, .. } => {
@@ -78,15 +78,12 @@ impl Binder<'_> {
             OperatorKind::Scan(scan) => self.scan(table, scan, operator, scope),
             OperatorKind::ProjectByNames(items) => self.project_by_names(table, items, scope),
             OperatorKind::AssertSchema(wanted) => self.assert_schema(table, wanted, operator),
-            OperatorKind::Reduce { value } => {
-                self.scalar(value, &scope.with_rows(&table.columns))?;
-                if !self.checking {
-                    return Err(not_executed(operator.span.clone(), "operator `reduce`"));
-                }
-                let columns =
-                    [("Pattern", KqlType::String), ("Count", KqlType::Long), ("Representative", KqlType::String)];
-                Ok(super::hosted::never_run(columns.map(|(name, kql_type)| ColumnInfo::new(name, kql_type)).to_vec()))
+            OperatorKind::Reduce { parameters, value, properties } => {
+                self.reduce(table, parameters, value, properties, &operator.span, scope)
             }
+            OperatorKind::Facet { columns, with } => self.facet(table, columns, with.as_deref(), operator, scope),
+            OperatorKind::Fork(branches) => self.fork(table, branches, operator, scope),
+            OperatorKind::PartitionQuery { by, query } => self.partition_query(table, by, query, operator, scope),
             OperatorKind::Unsupported { .. } if self.checking => Ok(super::hosted::never_run(vec![ColumnInfo::open()])),
             OperatorKind::Unsupported { name } => {
                 Err(not_executed(name.span.clone(), format!("operator `{}`", name.text)))
@@ -111,7 +108,7 @@ impl Binder<'_> {
 
     fn project(&self, table: Table, items: &[NamedExpr], scope: &Scope) -> Bound<Table> {
         let (expressions, columns) = self.projection(&table, items, scope)?;
-        Ok(table.with(table.frame.clone().select(expressions), columns))
+        Ok(table.with(selected(&table, expressions), columns))
     }
 
     /// The columns of `project` and `distinct`.
@@ -191,7 +188,7 @@ impl Binder<'_> {
             table.canonical()
         } else {
             let (expressions, columns) = self.projection(&table, items, scope)?;
-            table.with(table.frame.clone().select(expressions), columns).canonical()
+            table.with(selected(&table, expressions), columns).canonical()
         };
         let columns = table.columns.clone();
         if self.streams.get() {
@@ -298,6 +295,15 @@ pub(super) fn kept_rows(condition: Expr) -> Expr {
         }
         other => other,
     }
+}
+
+/// The expressions for every row. Polars would give constants alone only once.
+fn selected(table: &Table, expressions: Vec<Expr>) -> LazyFrame {
+    let sees_rows = |expression: &Expr| expression.into_iter().any(|part| matches!(part, Expr::Column(_)));
+    if expressions.is_empty() || expressions.iter().any(sees_rows) {
+        return table.frame.clone().select(expressions);
+    }
+    super::union::all_rows(table, expressions)
 }
 
 fn place(name: String, value: Typed, expressions: &mut Vec<Expr>, columns: &mut Vec<ColumnInfo>) {

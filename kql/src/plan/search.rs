@@ -114,17 +114,23 @@ impl Binder<'_> {
                 _ => tables.push(self.table(leg, &scope.without_rows())?),
             }
         }
-        // A table without the columns of the condition has no row that fits.
+        let mut mentioned = Vec::new();
+        names_in(&find.predicate, &mut mentioned);
+        let wanted: Vec<ColumnInfo> =
+            mentioned.iter().filter_map(|name| tables.iter().find_map(|table| table.column(name)).cloned()).collect();
         let mut problem = None;
         let mut found = Vec::new();
         for table in tables {
-            let rows = scope.with_rows(&table.columns);
-            match self.condition(&find.predicate, &rows) {
+            // A table with none of the columns is not meant; one with some has nulls in the others.
+            if !wanted.is_empty() && !wanted.iter().any(|column| table.column(&column.name).is_some()) {
+                continue;
+            }
+            let padded = padded(&table, &wanted);
+            match self.condition(&find.predicate, &scope.with_rows(&padded.columns)) {
                 Ok(condition) => {
-                    let columns = table.columns.clone();
+                    let frame = padded.frame.filter(condition.expression);
                     let name = table.name.clone();
-                    let filtered = table.with(table.frame.clone().filter(condition.expression), columns);
-                    found.push(Table { name, ..filtered }.canonical());
+                    found.push(Table { name, ..table.with(frame, table.columns.clone()) }.canonical());
                 }
                 Err(diagnostic) if diagnostic.code == codes::UNKNOWN_COLUMN => problem = Some(diagnostic),
                 Err(diagnostic) => return Err(diagnostic),
@@ -135,40 +141,32 @@ impl Binder<'_> {
                 problem.unwrap_or_else(|| Diagnostic::new(codes::UNKNOWN_TABLE, span.clone(), "`find` has no table"))
             );
         }
-        let shared: Vec<String> = found[0]
-            .columns
-            .iter()
-            .map(|column| &column.name)
-            .filter(|name| found.iter().all(|table| table.column(name).is_some()))
-            .cloned()
-            .collect();
-        let mut united = self.stacked(found, false, Some(&origin), span)?;
-        if find.columns.is_empty() && !find.packed {
-            // Without `project`, the result has what all tables have.
-            united.columns.retain(|column| column.name == origin || shared.contains(&column.name));
+        if find.packed && !find.columns.is_empty() && !self.checking {
+            return Err(not_executed(span.clone(), "`pack_all()` beside other columns of `find`")
+                .with_hint("project pack_all() alone, or name the columns"));
         }
-        self.found_columns(united, find, &origin, span)
+        let asked_for = find.columns.iter().map(|(name, _)| name.text.clone()).collect();
+        let visible = match (find.columns.is_empty(), find.packed) {
+            (true, false) => smart_columns(&found, &find.predicate),
+            (_, _) => asked_for,
+        };
+        let packs = find.columns.is_empty();
+        let legs = found.into_iter().map(|table| shown(table, &visible, packs)).collect();
+        let united = self.stacked(legs, false, Some(&origin), span)?;
+        if packs { Ok(packed_last(united)) } else { self.found_columns(united, find, &origin) }
     }
 
     /// The columns that `find ... project` asks for.
-    fn found_columns(&self, table: Table, find: &Find, origin: &str, span: &Span) -> Bound<Table> {
-        if find.packed && !self.checking {
-            return Err(not_executed(span.clone(), "`pack(*)` of `find`"));
-        }
-        if find.columns.is_empty() && !find.packed {
-            if self.checking {
-                return Ok(table);
-            }
-            return Err(
-                not_executed(span.clone(), "`find` without `project`").with_hint("name the columns: project a, b")
-            );
-        }
+    fn found_columns(&self, table: Table, find: &Find, origin: &str) -> Bound<Table> {
         let mut names = Names::default();
         names.claim(origin);
         let mut columns = vec![ColumnInfo::new(origin, KqlType::String)];
         let mut expressions: Vec<Expr> = vec![named(origin)];
         for (name, wanted) in &find.columns {
-            let Some(column) = table.column(&name.text) else {
+            // A name with several types has become several columns, one of which the type chooses.
+            let chosen = wanted.map(|kql_type| format!("{}_{}", name.text, kql_type.name()));
+            let column = table.column(&name.text).or_else(|| table.column(chosen.as_deref()?));
+            let Some(column) = column else {
                 return Err(Diagnostic::new(
                     codes::UNKNOWN_COLUMN,
                     name.span.clone(),
@@ -181,10 +179,79 @@ impl Binder<'_> {
             columns.push(ColumnInfo::new(&name.text, value.kql_type));
         }
         if find.packed {
-            columns.push(ColumnInfo::new("pack_", KqlType::Dynamic));
+            columns.push(ColumnInfo::new(PACK, KqlType::Dynamic));
         }
         Ok(table.with(table.frame.clone().select(expressions), columns))
     }
+}
+
+/// What `find` calls the bag of the columns that it does not show.
+const PACK: &str = "pack_";
+
+/// The columns of `find` without `project`: what all tables have, then what the condition names.
+fn smart_columns(tables: &[Table], predicate: &Ast) -> Vec<String> {
+    let everywhere = |name: &&String| tables.iter().all(|table| table.column(name).is_some());
+    let mut visible: Vec<String> =
+        tables[0].columns.iter().map(|column| &column.name).filter(everywhere).cloned().collect();
+    let mut mentioned = Vec::new();
+    names_in(predicate, &mut mentioned);
+    for name in mentioned {
+        if !visible.contains(&name) && tables.iter().any(|table| table.column(&name).is_some()) {
+            visible.push(name);
+        }
+    }
+    visible
+}
+
+/// The table with nulls in the columns that it does not have.
+fn padded(table: &Table, wanted: &[ColumnInfo]) -> Table {
+    let missing: Vec<&ColumnInfo> = wanted.iter().filter(|column| table.column(&column.name).is_none()).collect();
+    let nulls: Vec<Expr> = missing
+        .iter()
+        .map(|column| {
+            let null = crate::value::null_of(column.kql_type);
+            crate::rows::literal(&null, column.kql_type).alias(column.name.as_str())
+        })
+        .collect();
+    let mut columns = table.columns.clone();
+    columns.extend(missing.into_iter().map(|column| ColumnInfo::new(&column.name, column.kql_type)));
+    table.with(table.frame.clone().with_columns(nulls), columns)
+}
+
+fn names_in(expression: &Ast, names: &mut Vec<String>) {
+    match &expression.kind {
+        ExprKind::Name(name) => names.push(name.clone()),
+        ExprKind::Term { column: Some(column), .. } => names.push(column.text.clone()),
+        _ => {}
+    }
+    expression.children().into_iter().for_each(|child| names_in(child, names));
+}
+
+/// A table of `find` with the columns to show, and the others in a bag if they are wanted.
+fn shown(table: Table, visible: &[String], packs: bool) -> Table {
+    let (mut columns, rest): (Vec<ColumnInfo>, Vec<ColumnInfo>) =
+        table.columns.iter().cloned().partition(|column| visible.contains(&column.name));
+    // In the order in which they are to be shown.
+    columns.sort_by_key(|column| visible.iter().position(|name| *name == column.name));
+    let mut expressions: Vec<Expr> = columns.iter().map(|column| named(&column.name)).collect();
+    if packs && !rest.is_empty() {
+        let rest = rest.iter().map(|column| (column.name.clone(), Typed::column(column))).collect();
+        expressions.push(super::special::packed(rest, false).expression.alias(PACK));
+        columns.push(ColumnInfo::new(PACK, KqlType::Dynamic));
+    }
+    let name = table.name.clone();
+    Table { name, ..table.with(table.frame.clone().select(expressions), columns) }
+}
+
+/// The bag stands behind all columns.
+fn packed_last(mut table: Table) -> Table {
+    if let Some(at) = table.columns.iter().position(|column| column.name == PACK) {
+        let pack = table.columns.remove(at);
+        table.columns.push(pack);
+        let kept: Vec<Expr> = table.columns.iter().map(|column| named(&column.name)).collect();
+        table.frame = table.frame.select(kept);
+    }
+    table
 }
 
 /// `"term"` is a whole term; stars at its ends make it a prefix, suffix or part of one.

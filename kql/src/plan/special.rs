@@ -20,6 +20,19 @@ use crate::{
     value::{Cell, Value},
 };
 
+/// Names of the functions here that are nowhere else, for the reference.
+pub(super) const NAMES: &[&str] = &[
+    "bag_pack_columns",
+    "column_names_of",
+    "dcount_hll",
+    "extract_all",
+    "extractall",
+    "new_guid",
+    "pack_all",
+    "percentile_tdigest",
+    "rand",
+];
+
 impl Binder<'_> {
     /// A call of one of the functions of this file.
     pub(super) fn special(&self, name: &Name, arguments: &[Argument], scope: &Scope) -> Option<Bound<Typed>> {
@@ -40,7 +53,11 @@ impl Binder<'_> {
                 Typed::apply(vec![sketch], KqlType::Long, Arc::new(|cells| folded::hll_count(&cells[0])))
             }),
             "percentile_tdigest" => self.percentile_tdigest(name, arguments, scope),
-            _ => return None,
+            _ => {
+                return self
+                    .contextual(name, arguments, scope)
+                    .or_else(|| self.sketch_function(name, arguments, scope));
+            }
         })
     }
 
@@ -257,7 +274,7 @@ impl Binder<'_> {
 }
 
 /// Columns under their names; nulls and empty strings may be left out.
-fn packed(columns: Vec<(String, Typed)>, skips_empty: bool) -> Typed {
+pub(super) fn packed(columns: Vec<(String, Typed)>, skips_empty: bool) -> Typed {
     let names: Vec<(String, KqlType)> = columns.iter().map(|(name, value)| (name.clone(), value.kql_type)).collect();
     let inputs = columns.into_iter().map(|(_, value)| value).collect();
     let function = move |cells: &[Cell<'_>]| -> Value {

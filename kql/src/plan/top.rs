@@ -29,7 +29,7 @@ impl Binder<'_> {
         let mut keys: Vec<String> = Vec::new();
         let mut columns: Vec<ColumnInfo> = Vec::new();
         let mut result: Option<Table> = None;
-        for level in levels {
+        for (at, level) in levels.iter().enumerate() {
             let key = name_of(&level.of).unwrap_or_else(|| "Column1".to_string());
             let measure = level.by.names.first().map_or_else(|| format!("aggregated_{key}"), |name| name.text.clone());
             if keys.contains(&key) {
@@ -52,10 +52,15 @@ impl Binder<'_> {
                 keys.push(key);
                 continue;
             }
-            if let Some(others) = &level.others {
-                return Err(not_executed(others.span.clone(), "`with others` of `top-nested`"));
+            let is_last = at + 1 == levels.len();
+            if let Some(others) = level.others.as_ref().filter(|_| !is_last) {
+                return Err(not_executed(others.span.clone(), "`with others` of an outer level of `top-nested`"));
             }
-            let best = self.best(grouped, &keys, &measure, level, span, scope)?;
+            let mut best = self.best(grouped, &keys, &measure, level, span, scope)?;
+            if let Some(others) = &level.others {
+                let rest = self.others(&extended, &best, &keys, (&key, &measure), (level, others), span, scope)?;
+                best = self.stacked(vec![best, rest], false, None, span)?;
+            }
             keys.push(key);
             // Deeper levels only look at rows whose values made it so far.
             source = semi_join(&extended, &best, &keys);
@@ -71,6 +76,41 @@ impl Binder<'_> {
             }
             None => Ok(never_run(columns)),
         }
+    }
+
+    /// One row per group of the levels above, over the rows whose value did not make it.
+    #[expect(clippy::too_many_arguments, reason = "one call, every argument of its own kind")]
+    fn others(
+        &self,
+        source: &Table,
+        best: &Table,
+        above: &[String],
+        (key, measure): (&str, &str),
+        (level, others): (&NestedLevel, &Ast),
+        span: &Span,
+        scope: &Scope,
+    ) -> Bound<Table> {
+        const ROWS: &str = "rows of others";
+        let mut keys = above.to_vec();
+        keys.push(key.to_string());
+        let mut arguments = JoinArgs::new(JoinType::Anti);
+        arguments.nulls_equal = true;
+        let frame = source.frame.clone().join(best.frame.clone(), keys_of(&keys), keys_of(&keys), arguments);
+        let rest = source.with(frame, source.columns.clone());
+        let aggregates = vec![
+            named_as(measure, level.by.value.clone(), span),
+            named_as(ROWS, super::grouped::call("count", span), span),
+        ];
+        let by = above.iter().map(|key| reference(key, span)).collect();
+        let summed = self.run(rest, OperatorKind::Summarize { aggregates, by }, span, scope)?;
+        let label = self.scalar(others, &scope.without_rows())?;
+        let kql_type = best.column(key).map_or(KqlType::String, |column| column.kql_type);
+        let mut columns: Vec<ColumnInfo> = best.columns.clone();
+        columns.retain(|column| keys.contains(&column.name) || column.name == measure);
+        let frame = summed.frame.clone().filter(named(ROWS).gt(lit(0i64)));
+        let frame = frame.with_columns([label.converted(kql_type).expression.alias(key)]);
+        let kept: Vec<Expr> = columns.iter().map(|column| named(&column.name)).collect();
+        Ok(summed.with(frame.select(kept), columns))
     }
 
     /// The first values of each group of the levels above.

@@ -151,7 +151,7 @@ pub(super) fn text_of(parameters: &[OperatorParameter], names: &[&str]) -> Optio
 }
 
 /// A selection of literals alone would forget how many rows there are.
-fn all_rows(leg: &Table, expressions: Vec<Expr>) -> LazyFrame {
+pub(super) fn all_rows(leg: &Table, expressions: Vec<Expr>) -> LazyFrame {
     leg.frame
         .clone()
         .with_columns(expressions.clone())
