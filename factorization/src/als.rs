@@ -17,8 +17,10 @@
 //!
 //! One iteration solves every column given the rows, then every row given the columns, each exactly (Cholesky, or
 //! block principal pivoting if non-negative), so the objective never rises after the first iteration beyond rounding.
-//! Factors are `f32`; normal equations are summed and solved in `f32`, eight rows at a time, and repeated in `f64`
-//! where they are ill-conditioned. The loss is a by-product of the solves, right to about six digits.
+//! Factors are `f32`. Normal equations are summed and solved in `f32`, eight rows at a time, and repeated in `f64`
+//! where they are ill-conditioned; small data (at rank 10 up to about 35,000 ratings) is solved in `f64` throughout.
+//! The loss is a by-product of the solves, with `f32` right to about six digits of the loss
+//! at zero.
 //!
 //! Time per iteration: `O(nnz·k² + (rows + columns)·k³)`. Memory: the matrix twice (`16·nnz` bytes), `4·k·(rows +
 //! columns)` with `k` rounded up to a multiple of 8, and `50·k²` bytes per thread.
@@ -47,7 +49,7 @@ mod query;
 pub use crate::csr::Csr;
 pub use factors::Factors;
 
-use crate::kernel::{HalfStep, Side, Table, Workers};
+use crate::kernel::{HalfStep, Precision, Side, Table, Workers};
 use crate::{Error, FitObserver};
 
 /// Largest rank accepted.
@@ -185,14 +187,15 @@ impl Als {
         let by_column = ratings.transposed();
         let (row_side, column_side) = (Side::new(ratings, self.rank), Side::new(&by_column, self.rank));
         let mut workers = Workers::new(self.rank, [&row_side, &column_side]);
+        let precision = Precision::of(ratings, self.rank);
         let mut rows = Table::of(&start);
         drop(start);
         let mut columns = Table::zeros(ratings.n_cols(), self.rank);
         let mut losses: Vec<f64> = Vec::with_capacity(self.max_iter.min(10_000));
         let mut converged = false;
         for iteration in 1..=self.max_iter {
-            let of_columns = HalfStep::new(self, &rows).run(&column_side, &mut columns, &mut workers);
-            let of_rows = HalfStep::new(self, &columns).run(&row_side, &mut rows, &mut workers);
+            let of_columns = HalfStep::new(self, &rows, precision).run(&column_side, &mut columns, &mut workers);
+            let of_rows = HalfStep::new(self, &columns, precision).run(&row_side, &mut rows, &mut workers);
             let loss = of_rows.all + of_columns.ridge;
             // Overflow in either side ends up here: the objective has every factor in it.
             if !loss.is_finite() {

@@ -4,7 +4,8 @@
 //! * [`gram`] sums `A` and `b` over the ratings of a row, in `f32` register tiles.
 //! * [`cholesky`] solves eight rows at once, one per SIMD lane.
 //! * [`lanes`] feeds rows to the lanes and moves signs until every row is optimal.
-//! * [`careful`] repeats a row in `f64` if its equations are too ill-conditioned for `f32`.
+//! * [`careful`] repeats a row in `f64` if its equations are too ill-conditioned for `f32`, and does all rows of small
+//!   data.
 //!
 //! Lanes never mix and sums run in a fixed order over fixed pieces, so a result does not depend on the number of
 //! threads. It does depend on whether the build target has fused multiply-add.
@@ -32,6 +33,29 @@ const CHUNKS: usize = 256;
 /// Fewer rows than this are not worth a chunk.
 const LEAST_CHUNK: usize = 64;
 
+/// Up to so many multiplications per iteration everything is done in `f64`, which takes a few milliseconds then. An
+/// iteration that starts far from the optimum can make a hundred times more of a rounding error, and small data is
+/// where people compare results digit by digit.
+const SMALL: usize = 4_000_000;
+
+/// In what equations are summed and solved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    /// `f32`, and `f64` for rows that are ill-conditioned.
+    Single,
+    /// `f64`.
+    Double,
+}
+
+impl Precision {
+    /// What a matrix of this size is factorized in.
+    pub(crate) fn of(ratings: &Csr, rank: usize) -> Self {
+        let solves = (ratings.n_rows() + ratings.n_cols()).saturating_mul(rank.pow(3) / 3);
+        let work = ratings.nnz().saturating_mul(rank * rank).saturating_add(solves);
+        if work <= SMALL { Precision::Double } else { Precision::Single }
+    }
+}
+
 /// What all rows of a half-step share.
 pub(crate) struct HalfStep<'a> {
     rank: usize,
@@ -39,6 +63,7 @@ pub(crate) struct HalfStep<'a> {
     reg_param: f64,
     ridge: Ridge,
     nonnegative: bool,
+    precision: Precision,
     /// Factors of the other side.
     fixed: &'a Table,
     /// Gramian of `fixed` for implicit feedback, `rank` by `rank`; otherwise zeros.
@@ -103,13 +128,13 @@ struct Job<'a> {
 }
 
 impl<'a> HalfStep<'a> {
-    pub(crate) fn new(als: &Als, fixed: &'a Table) -> Self {
+    pub(crate) fn new(als: &Als, fixed: &'a Table, precision: Precision) -> Self {
         let Als { rank, feedback, reg_param, ridge, nonnegative, .. } = *als;
         let gramian = match feedback {
             Feedback::Explicit => vec![0.0; rank * rank],
-            Feedback::Implicit { .. } => gramian(fixed, rank),
+            Feedback::Implicit { .. } => gramian(fixed, rank, precision),
         };
-        HalfStep { rank, feedback, reg_param, ridge, nonnegative, fixed, gramian }
+        HalfStep { rank, feedback, reg_param, ridge, nonnegative, precision, fixed, gramian }
     }
 
     /// Solves every row into `target`, which has the previous solutions.
@@ -137,12 +162,22 @@ impl<'a> HalfStep<'a> {
     }
 }
 
-/// Sum of v·vᵀ over all rows of a table, `rank` by `rank`: in `f32` over chunks, whose sums are added up in `f64`.
-fn gramian(factors: &Table, rank: usize) -> Vec<f64> {
+/// Sum of v·vᵀ over all rows of a table, `rank` by `rank`; in `f32` over chunks, whose sums are added up in `f64`.
+fn gramian(factors: &Table, rank: usize, precision: Precision) -> Vec<f64> {
     let octets = factors.octets();
+    let mut sum = vec![0.0; rank * rank];
+    if precision == Precision::Double {
+        for row in factors.registers().chunks_exact(octets) {
+            for (i, left) in table::numbers(row).take(rank).enumerate() {
+                for (sum, right) in sum[i * rank..(i + 1) * rank].iter_mut().zip(table::numbers(row)) {
+                    *sum += f64::from(left) * f64::from(right);
+                }
+            }
+        }
+        return sum;
+    }
     let chunks = factors.registers().par_chunks(GRAM_CHUNK * octets);
     let partial: Vec<Vec<f32x8>> = chunks.map(|rows| gram::of_rows(rows, octets, rank)).collect();
-    let mut sum = vec![0.0; rank * rank];
     for partial in &partial {
         for i in 0..rank {
             for j in i..rank {

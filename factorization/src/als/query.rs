@@ -2,7 +2,7 @@
 
 use super::{Als, Factorization, Factors, dot};
 use crate::Error;
-use crate::kernel::{Careful, HalfStep, Table};
+use crate::kernel::{Careful, HalfStep, Precision, Table};
 
 impl Factorization {
     /// The predicted rating (implicit: preference, about 0 to 1). `None` is the cold-start rule: a row or column
@@ -46,7 +46,7 @@ impl Als {
         }
         let row = super::Csr::from_triplets(1, fit.columns.len(), &vec![0; columns.len()], columns, ratings)?;
         let (fixed, mut x) = (Table::of(&fit.columns), Table::zeros(1, self.rank));
-        Careful::new(self.rank).solve(&HalfStep::new(self, &fixed), row.row(0), x.registers_mut());
+        Careful::new(self.rank).solve(&HalfStep::new(self, &fixed, Precision::Double), row.row(0), x.registers_mut());
         Ok(x.to_factors().data)
     }
 }

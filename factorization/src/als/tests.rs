@@ -68,7 +68,7 @@ fn every_mode_lowers_its_own_objective() {
             let fit = als.run(&ratings, Factors::random_directions(60, rank, 0), &()).unwrap();
             let expected = objective(&als, &ratings, &fit);
             let last = fit.losses[24];
-            assert!((last - expected).abs() <= 2e-6 * expected, "{als:?}: {last} {expected}");
+            assert!((last - expected).abs() <= 1e-9 * expected, "{als:?}: {last} {expected}");
             assert!(fit.losses.windows(2).all(|w| w[1] <= w[0] * (1.0 + 1e-6)), "{als:?}: {:?}", fit.losses);
             let negative = fit.rows.data.iter().chain(&fit.columns.data).any(|v| *v < 0.0);
             assert!(!(negative && als.nonnegative) && (negative || als.nonnegative || rank == 1), "{als:?}");
@@ -162,7 +162,7 @@ fn loss_is_the_objective_and_never_rises() {
         assert_eq!(fit.losses.len(), 25);
         let expected = objective(&als, &ratings, &fit);
         let last = fit.losses[24];
-        assert!((last - expected).abs() <= 2e-6 * expected, "{last} {expected}");
+        assert!((last - expected).abs() <= 1e-9 * expected, "{last} {expected}");
         assert!(fit.losses.windows(2).all(|w| w[1] <= w[0] * (1.0 + 1e-6)), "{:?}", fit.losses);
         assert!(fit.rows.data.iter().chain(&fit.columns.data).all(|v| *v >= 0.0));
     }
@@ -171,7 +171,7 @@ fn loss_is_the_objective_and_never_rises() {
 #[test]
 fn same_bits_whatever_the_threads() {
     let ratings = sample(9000, 300, 20_000);
-    let als = Als { rank: 6, max_iter: 3, seed: 11, ..implicit() };
+    let als = Als { rank: 20, max_iter: 3, seed: 11, ..implicit() };
     let run = |threads| {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)

@@ -2,10 +2,10 @@
 
 use super::careful::Careful;
 use super::cholesky::{block, element, factorize, solve};
-use super::gram::{BATCH, Panel};
+use super::gram::{Ahead, BATCH, Panel, Terms};
 use super::table::{numbers, write};
-use super::{HalfStep, Objective};
-use crate::als::{Csr, Feedback, Ridge};
+use super::{HalfStep, Objective, Precision};
+use crate::als::{Csr, Ridge};
 use std::ops::Range;
 use wide::f32x8;
 
@@ -15,14 +15,6 @@ const BATCHES: usize = 64;
 const ILL_CONDITIONED: f32 = 1e-3;
 /// Rounds of exchanging signs before a row is handed to the method that always ends. Most rows need one.
 const ROUNDS: usize = 12;
-
-/// What the ratings of a batch add to the equations of their row.
-struct Terms {
-    /// Square root of the weight of v·vᵀ.
-    scale: [f32; BATCH],
-    /// Weight of v in the right-hand side.
-    target: [f32; BATCH],
-}
 
 /// The equations of one row.
 struct Slot {
@@ -76,7 +68,7 @@ impl Lanes {
         Lanes {
             rank,
             octets,
-            terms: Terms { scale: [0.0; BATCH], target: [0.0; BATCH] },
+            terms: Terms::new(),
             panel: Panel::new(octets),
             slots: (0..8).map(|_| slot()).collect(),
             u: vec![f32x8::ZERO; block(2 * octets)],
@@ -100,6 +92,13 @@ impl Lanes {
         rows: Range<usize>,
         target: &mut [f32x8],
     ) -> Objective {
+        if step.precision == Precision::Double {
+            let mut sum = Objective::default();
+            for (row, x) in rows.zip(target.chunks_exact_mut(self.octets)) {
+                sum += self.careful.solve(step, ratings.row(row), x);
+            }
+            return sum;
+        }
         // The number of registers is a constant for the usual ranks.
         match self.octets {
             1 => self.solve_rows::<1>(step, shared, ratings, rows, target),
@@ -130,7 +129,7 @@ impl Lanes {
                     && let Some(row) = waiting.next()
                 {
                     let x = &mut target[of(row)];
-                    if self.set_up::<O>(step, shared, ratings.row(row), lane, x) {
+                    if self.set_up::<O>(step, shared, ratings, row, lane, x) {
                         self.slots[lane].row = Some(row);
                     } else {
                         // Nothing pulls the vector away from 0; without a Gramian its equations are even singular.
@@ -174,10 +173,13 @@ impl Lanes {
         &mut self,
         step: &HalfStep<'_>,
         shared: &[f32x8],
-        (columns, ratings): (&[u32], &[f32]),
+        ratings: &Csr,
+        row: usize,
         lane: usize,
         before: &[f32x8],
     ) -> bool {
+        let (columns, values) = ratings.row(row);
+        let following = ratings.columns_from(row);
         let slot = &mut self.slots[lane];
         slot.a.copy_from_slice(shared);
         slot.b.fill(f32x8::ZERO);
@@ -185,20 +187,23 @@ impl Lanes {
         slot.rounds = 0;
         let is_long = columns.len() > BATCH * BATCHES;
         let mut counted = 0;
-        for (i, (columns, ratings)) in columns.chunks(BATCH).zip(ratings.chunks(BATCH)).enumerate() {
-            let (counts, constant) = self.terms.of(step.feedback, ratings);
+        for (i, (columns, values)) in columns.chunks(BATCH).zip(values.chunks(BATCH)).enumerate() {
+            let (counts, constant) = self.terms.set(step.feedback, values);
             counted += counts;
             slot.constant += constant;
-            self.panel.gather::<O>(step.fixed, columns, &self.terms.scale, &self.terms.target, &mut slot.b);
-            self.panel.add_products::<O>(columns.len(), self.rank, &mut slot.a);
+            self.panel.gather::<O>(step.fixed, columns, &self.terms, &mut slot.b);
+            let soon = following.get((i + 1) * BATCH..).unwrap_or_default();
+            let ahead = Ahead { table: step.fixed, columns: &soon[..soon.len().min(columns.len())] };
+            self.panel.add_products::<O>(columns.len(), self.rank, &mut slot.a, ahead);
             if is_long && (i + 1) % BATCHES == 0 {
                 move_to(&mut self.long, slot);
             }
         }
         if is_long {
             move_to(&mut self.long, slot);
-            write(&mut slot.a, self.long.iter().map(|&v| v as f32));
-            write(&mut slot.b, self.long[8 * slot.a.len()..].iter().map(|&v| v as f32));
+            let (a, b) = self.long.split_at(8 * slot.a.len());
+            write(&mut slot.a, a.iter().map(|&v| v as f32));
+            write(&mut slot.b, b.iter().map(|&v| v as f32));
             self.long.clear();
         }
         let count = match step.ridge {
@@ -345,52 +350,27 @@ impl Lanes {
     }
 }
 
-impl Terms {
-    /// Fills in the ratings; returns how many count for the ridge, and their objective at zero.
-    #[inline(always)]
-    fn of(&mut self, feedback: Feedback, ratings: &[f32]) -> (usize, f64) {
-        let slots = self.scale.iter_mut().zip(&mut self.target).zip(ratings);
-        match feedback {
-            Feedback::Explicit => {
-                let mut constant = 0.0;
-                for ((scale, target), &rating) in slots {
-                    (*scale, *target) = (1.0, rating);
-                    constant += f64::from(rating) * f64::from(rating);
-                }
-                (ratings.len(), constant)
-            }
-            Feedback::Implicit { alpha } => {
-                let alpha = alpha as f32;
-                let (mut counted, mut constant) = (0, 0.0);
-                for ((scale, target), &rating) in slots {
-                    let weight = alpha * rating.abs();
-                    *scale = weight.sqrt();
-                    *target = if rating > 0.0 { 1.0 + weight } else { 0.0 };
-                    counted += usize::from(rating > 0.0);
-                    constant += f64::from(*target);
-                }
-                (counted, constant)
-            }
-        }
-    }
-}
-
 fn at(registers: &[f32x8], i: usize) -> f32 {
     registers[i / 8].as_array()[i % 8]
 }
 
-/// `product = a·x` for a symmetric matrix of which the registers from the diagonal on are there.
+/// The components of `a·x` where `x` is 0, for a symmetric matrix of which the registers from the diagonal on are there.
 fn multiply(a: &[f32x8], x: &[f32x8], octets: usize, product: &mut [f32x8]) {
     product.fill(f32x8::ZERO);
     for (i, row) in a.chunks_exact(octets).enumerate() {
-        let x_i = f32x8::splat(at(x, i));
-        let diagonal = i / 8;
-        let mut sum = row[diagonal] * x[diagonal];
-        for c in diagonal + 1..octets {
-            sum = row[c].mul_add(x[c], sum);
-            product[c] = row[c].mul_add(x_i, product[c]);
+        let (value, diagonal) = (at(x, i), i / 8);
+        if value != 0.0 {
+            // What it adds to the components after its own octet.
+            let value = f32x8::splat(value);
+            for (product, &a) in product[diagonal + 1..].iter_mut().zip(&row[diagonal + 1..]) {
+                *product = a.mul_add(value, *product);
+            }
+        } else {
+            // What the components from its own octet on add to it.
+            let terms = row[diagonal..].iter().zip(&x[diagonal..]);
+            let sum = terms.fold(f32x8::ZERO, |sum, (&a, &x)| a.mul_add(x, sum));
+            product[diagonal].as_mut_array()[i % 8] += sum.reduce_add();
         }
-        product[diagonal].as_mut_array()[i % 8] += sum.reduce_add();
     }
 }
 

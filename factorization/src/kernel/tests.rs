@@ -40,7 +40,7 @@ fn settings(rank: usize) -> Vec<Als> {
 fn gramians_sum_outer_products() {
     for rank in RANKS {
         let factors = factors(150, rank, 1);
-        let gram = gramian(&Table::of(&factors), rank);
+        let gram = gramian(&Table::of(&factors), rank, Precision::Single);
         for i in 0..rank {
             for j in 0..rank {
                 let product = |v: usize| f64::from(factors.get(v)[i]) * f64::from(factors.get(v)[j]);
@@ -51,13 +51,22 @@ fn gramians_sum_outer_products() {
     }
 }
 
+fn objective_at_zero(als: &Als, ratings: &[f32]) -> f64 {
+    let of = |&rating: &f32| match als.feedback {
+        Feedback::Explicit => f64::from(rating).powi(2),
+        Feedback::Implicit { alpha } if rating > 0.0 => 1.0 + alpha * f64::from(rating),
+        Feedback::Implicit { .. } => 0.0,
+    };
+    ratings.iter().map(of).sum()
+}
+
 /// The lanes against the same row in `f64`.
 #[test]
 fn rows_are_solved_as_in_double_precision() {
     for rank in RANKS {
         let (fixed, ratings) = (Table::of(&factors(90, rank, 2)), ratings(40, 90));
         for als in settings(rank) {
-            let step = HalfStep::new(&als, &fixed);
+            let step = HalfStep::new(&als, &fixed, Precision::Single);
             let side = Side::new(&ratings, rank);
             let mut solved = Table::of(&factors(40, rank, 3));
             let before = solved.clone();
@@ -74,9 +83,10 @@ fn rows_are_solved_as_in_double_precision() {
                 }
                 assert!(!als.nonnegative || solved.numbers(row).all(|v| v >= 0.0));
             }
-            for (found, wanted) in [(sum.all, expected_sum.all), (sum.ridge, expected_sum.ridge)] {
-                assert!((found - wanted).abs() <= 1e-5 * wanted.abs(), "{als:?}: {found} {wanted}");
-            }
+            // The objective is a small difference where the ratings are fitted well.
+            let at_zero: f64 = (0..40).map(|row| objective_at_zero(&als, ratings.row(row).1)).sum();
+            assert!((sum.all - expected_sum.all).abs() <= 1e-6 * at_zero, "{als:?}: {sum:?} {expected_sum:?}");
+            assert!((sum.ridge - expected_sum.ridge).abs() <= 1e-5 * expected_sum.ridge, "{als:?}");
         }
     }
 }
@@ -87,7 +97,7 @@ fn a_row_does_not_depend_on_its_neighbours() {
     for rank in [5, 10, 64] {
         let (fixed, ratings) = (Table::of(&factors(90, rank, 2)), ratings(40, 90));
         for als in settings(rank) {
-            let step = HalfStep::new(&als, &fixed);
+            let step = HalfStep::new(&als, &fixed, Precision::Single);
             let together = Side::new(&ratings, rank);
             let mut alone = Side::new(&ratings, rank);
             alone.chunks = (0..40).map(|row| row..row + 1).collect();
@@ -95,7 +105,7 @@ fn a_row_does_not_depend_on_its_neighbours() {
             let (mut a, mut b) = (start.clone(), start);
             step.run(&together, &mut a, &mut Workers::new(rank, [&together, &together]));
             step.run(&alone, &mut b, &mut Workers::new(rank, [&alone, &alone]));
-            assert_eq!(a, b, "{als:?}");
+            assert_eq!(a.to_factors(), b.to_factors(), "{als:?}");
         }
     }
 }
@@ -109,7 +119,7 @@ fn ill_conditioned_rows_are_solved_carefully() {
     let als = Als { rank, reg_param: 1e-9, ..Als::explicit() };
     let side = Side::new(&ratings, rank);
     let mut solved = Table::zeros(1, rank);
-    HalfStep::new(&als, &fixed).run(&side, &mut solved, &mut Workers::new(rank, [&side, &side]));
+    HalfStep::new(&als, &fixed, Precision::Single).run(&side, &mut solved, &mut Workers::new(rank, [&side, &side]));
     for (column, rating) in [(0, 4.0), (2, -1.0), (5, 2.0)] {
         let predicted: f32 = solved.numbers(0).zip(fixed.numbers(column)).map(|(a, b)| a * b).sum();
         assert!((predicted - rating).abs() < 1e-4, "{predicted} for {rating}");
@@ -123,7 +133,7 @@ fn a_row_without_positive_ratings_is_zero() {
     for als in settings(2).into_iter().filter(|als| als.feedback != Feedback::Explicit) {
         let side = Side::new(&ratings, 2);
         let mut solved = Table::of(&factors(1, 2, 5));
-        HalfStep::new(&als, &fixed).run(&side, &mut solved, &mut Workers::new(2, [&side, &side]));
+        HalfStep::new(&als, &fixed, Precision::Single).run(&side, &mut solved, &mut Workers::new(2, [&side, &side]));
         assert!(solved.numbers(0).all(|v| v == 0.0));
     }
 }
