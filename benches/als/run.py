@@ -194,8 +194,8 @@ def main():
             "huntbook": lambda: huntbook(wanted.binary, file.name, shape, "free"),
             "huntbook non-negative": lambda: huntbook(wanted.binary, file.name, shape, "nonnegative"),
             "LensKit": lambda: lenskit_peer(u, r, v, shape),
-            "implicit, Cholesky": lambda: implicit_peer(u, r, v, shape),
-            "cmfrec, Cholesky": lambda: cmfrec_peer(u, r, v, shape, False),
+            "implicit Cholesky": lambda: implicit_peer(u, r, v, shape),
+            "cmfrec Cholesky": lambda: cmfrec_peer(u, r, v, shape, False),
             "cmfrec non-negative": lambda: cmfrec_peer(u, r, v, shape, True),
         }
         if wanted.only:

@@ -2,8 +2,7 @@
 //!
 //! As many as the original would get on average from its uniform draws, but dealt like cards: every user and every
 //! resource gets a share in proportion to what it did not access. Left to chance, some resource of every company is
-//! hardly ever drawn, and nothing then says that strangers do not access it. On the default company that raises the
-//! median AUC from 0.9865 to what `tests/quality.rs` prints.
+//! hardly ever drawn, and nothing then says that strangers do not access it. `tests/quality.rs` shows what it is worth.
 
 use crate::Error;
 use crate::als::Csr;

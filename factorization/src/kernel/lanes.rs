@@ -41,6 +41,8 @@ pub(super) struct Lanes {
     u: Vec<f32x8>,
     /// Eight right-hand sides and solutions.
     x: Vec<f32x8>,
+    /// Where the columns of the factors start.
+    columns: Vec<usize>,
     /// Whether only passive components are in the factors.
     compact: bool,
     /// The solution of one row.
@@ -73,6 +75,7 @@ impl Lanes {
             slots: (0..8).map(|_| slot()).collect(),
             u: vec![f32x8::ZERO; block(2 * octets)],
             x: vec![f32x8::ZERO; 8 * octets],
+            columns: (0..8 * octets).map(|q| element(0, q)).collect(),
             compact: false,
             one: vec![f32x8::ZERO; octets],
             product: vec![f32x8::ZERO; octets],
@@ -213,8 +216,13 @@ impl Lanes {
         slot.ridge = (step.reg_param * count) as f32;
         slot.passive.clear();
         if step.nonnegative {
-            let positive = numbers(before).take(self.rank).enumerate().filter(|(_, v)| *v > 0.0);
-            slot.passive.extend(positive.map(|(i, _)| i));
+            for (octet, numbers) in before.iter().enumerate() {
+                let mut positive = numbers.simd_gt(f32x8::ZERO).to_bitmask();
+                while positive != 0 {
+                    slot.passive.push(8 * octet + positive.trailing_zeros() as usize);
+                    positive &= positive - 1;
+                }
+            }
         }
         if slot.passive.is_empty() {
             slot.passive.extend(0..self.rank);
@@ -298,8 +306,8 @@ impl Lanes {
         for (lane, slot) in self.slots.iter().enumerate().filter(|(_, s)| s.row.is_some()) {
             for (p, &i) in slot.passive.iter().enumerate() {
                 let row = &slot.a[i * octets..(i + 1) * octets];
-                for (q, &j) in slot.passive.iter().enumerate().skip(p) {
-                    self.u[element(p, q)].as_mut_array()[lane] = row[j / 8].as_array()[j % 8];
+                for (&j, &column) in slot.passive.iter().zip(&self.columns).skip(p) {
+                    self.u[column + 4 * p].as_mut_array()[lane] = row[j / 8].as_array()[j % 8];
                 }
                 self.u[element(p, p)].as_mut_array()[lane] += slot.ridge;
                 self.x[p].as_mut_array()[lane] = slot.b[i / 8].as_array()[i % 8];
@@ -328,9 +336,18 @@ impl Lanes {
             slot.passive.retain(|&i| at(one, i) >= 0.0);
             return slot.passive.len() == self.rank;
         }
-        multiply(&slot.a, one, self.octets, &mut self.product);
+        multiply(&slot.a, one, self.rank, &mut self.product);
         // Below this a pull is the rounding of its terms.
-        let noise = 2e-6 * numbers(&slot.b).fold(0.0f32, |m, v| m.max(v.abs()));
+        let largest = slot.b.iter().fold(f32x8::ZERO, |most, b| most.fast_max(b.abs()));
+        let noise = 2e-6 * largest.to_array().into_iter().fold(0.0, f32::max);
+        // Most rows are at their optimum: no number is negative, and no zero wants to grow.
+        let wrong = |((x, b), product): ((&f32x8, &f32x8), &f32x8)| {
+            let grows = (*b - *product).simd_gt(f32x8::splat(noise)) & x.simd_eq(f32x8::ZERO);
+            (x.simd_lt(f32x8::ZERO) | grows).any()
+        };
+        if !one.iter().zip(&slot.b).zip(&self.product).any(wrong) {
+            return true;
+        }
         let mut optimal = true;
         let mut held = slot.passive.iter().copied().peekable();
         self.passive.clear();
@@ -355,9 +372,9 @@ fn at(registers: &[f32x8], i: usize) -> f32 {
 }
 
 /// The components of `a·x` where `x` is 0, for a symmetric matrix of which the registers from the diagonal on are there.
-fn multiply(a: &[f32x8], x: &[f32x8], octets: usize, product: &mut [f32x8]) {
+fn multiply(a: &[f32x8], x: &[f32x8], rank: usize, product: &mut [f32x8]) {
     product.fill(f32x8::ZERO);
-    for (i, row) in a.chunks_exact(octets).enumerate() {
+    for (i, row) in a.chunks_exact(x.len()).take(rank).enumerate() {
         let (value, diagonal) = (at(x, i), i / 8);
         if value != 0.0 {
             // What it adds to the components after its own octet.
