@@ -1,9 +1,11 @@
 //! Times ALS alone on triplets in a file, for `benches/als/run.py`.
 //!
-//! `als_bench FILE RANK ITERATIONS implicit|explicit free|nonnegative`: the file has, little-endian, the number of
-//! rows, columns and entries as u64, then all row indices (u32), column indices (u32) and values (f32).
+//! `als_bench FILE RANK ITERATIONS implicit|explicit free|nonnegative per_rating|per_vector [FACTORS]`: the file has,
+//! little-endian, the number of rows, columns and entries as u64, then all row indices (u32), column indices (u32) and
+//! values (f32). Prints seconds of every iteration and the losses as JSON; `FACTORS` gets all row vectors, then all
+//! column vectors (f32).
 
-use huntbook_factorization::als::{Als, Csr};
+use huntbook_factorization::als::{Als, Csr, Factors, Ridge};
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -12,12 +14,19 @@ type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [file, rank, iterations, feedback, signs] = &arguments[..] else {
-        return Err("usage: als_bench FILE RANK ITERATIONS implicit|explicit free|nonnegative".into());
+    let [file, rank, iterations, feedback, signs, ridge, rest @ ..] = &arguments[..] else {
+        return Err("usage: als_bench FILE RANK ITERATIONS implicit|explicit free|nonnegative per_rating|per_vector \
+                    [FACTORS]"
+            .into());
     };
     let ratings = read(&std::fs::read(file)?)?;
-    let base = if feedback == "explicit" { Als::explicit() } else { Als::implicit() };
-    let als = Als { rank: rank.parse()?, max_iter: iterations.parse()?, nonnegative: signs == "nonnegative", ..base };
+    let als = Als {
+        rank: rank.parse()?,
+        max_iter: iterations.parse()?,
+        nonnegative: signs == "nonnegative",
+        ridge: if ridge == "per_vector" { Ridge::PerVector } else { Ridge::PerRating },
+        ..if feedback == "explicit" { Als::explicit() } else { Als::implicit() }
+    };
     let times = Mutex::new(vec![Instant::now()]);
     let observer = |_: usize, _: usize, _: f64| {
         match times.lock() {
@@ -27,12 +36,14 @@ fn main() -> Result<(), Failure> {
         ControlFlow::Continue(())
     };
     let fit = als.fit(&ratings, &observer)?;
-    let times = times.into_inner()?;
     // The first one has the transposition and cold caches in it.
-    let mut seconds: Vec<f64> = times.windows(2).skip(1).map(|w| (w[1] - w[0]).as_secs_f64()).collect();
-    seconds.sort_by(f64::total_cmp);
-    let median = seconds.get(seconds.len() / 2).copied().unwrap_or_default();
-    println!("{{\"seconds_per_iteration\": {median}, \"loss\": {}}}", fit.losses.last().copied().unwrap_or_default());
+    let seconds: Vec<f64> = times.into_inner()?.windows(2).skip(1).map(|w| (w[1] - w[0]).as_secs_f64()).collect();
+    println!("{{\"seconds\": {seconds:?}, \"losses\": {:?}}}", fit.losses);
+    if let Some(path) = rest.first() {
+        let vectors = |of: &Factors| (0..of.len()).flat_map(|i| of.get(i).to_vec()).collect::<Vec<f32>>();
+        let numbers = [vectors(&fit.rows), vectors(&fit.columns)].concat();
+        std::fs::write(path, numbers.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())?;
+    }
     Ok(())
 }
 

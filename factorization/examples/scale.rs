@@ -52,6 +52,13 @@ fn main() -> Result<(), Error> {
     let started = Instant::now();
     let scores = model.score(accesses)?;
     println!("score {} rows: {:.2?}", scores.len(), started.elapsed());
+    println!("peak memory, with the generated input: {}", peak_memory().as_deref().unwrap_or("not known here"));
     println!("{:?}", model.summary());
     Ok(())
+}
+
+/// The most memory this process ever had, as Linux tells it.
+fn peak_memory() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:")).map(|size| size.trim().to_owned())
 }

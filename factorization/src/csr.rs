@@ -75,6 +75,11 @@ impl Csr {
 }
 
 impl Csr {
+    /// Columns of a row and of all rows after it.
+    pub(crate) fn columns_from(&self, row: usize) -> &[u32] {
+        &self.columns[self.offsets[row]..]
+    }
+
     /// Whether the pair has an entry; false outside the matrix. `O(log entries of the row)`.
     pub fn contains(&self, row: usize, column: usize) -> bool {
         row < self.n_rows() && self.row(row).0.binary_search_by(|&c| (c as usize).cmp(&column)).is_ok()

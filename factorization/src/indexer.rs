@@ -91,12 +91,21 @@ pub(crate) fn index_names(
 fn intern<'a>(pairs: impl Iterator<Item = (u32, &'a str)>, n_tenants: usize) -> (Vec<Vec<(&'a str, u32)>>, Vec<u32>) {
     let mut seen: Vec<HashMap<&str, u32>> = vec![HashMap::new(); n_tenants];
     let mut next = 0u32;
+    // Logs repeat themselves: the tenant of the row before, the user of a session.
+    let mut last = None;
     let codes = pairs
         .map(|(t, value)| {
-            *seen[t as usize].entry(value).or_insert_with(|| {
+            if let Some((pair, code)) = last
+                && pair == (t, value)
+            {
+                return code;
+            }
+            let code = *seen[t as usize].entry(value).or_insert_with(|| {
                 next = next.wrapping_add(1);
                 next.wrapping_sub(1)
-            })
+            });
+            last = Some(((t, value), code));
+            code
         })
         .collect();
     let distinct = seen.into_iter().map(|s| s.into_iter().collect()).collect();

@@ -1,323 +1,197 @@
-//! The arithmetic of one half-step: Gramians and the normal equations of one row.
+//! The arithmetic of half-steps: given the vectors of one side, every row of the other side is a small least-squares
+//! problem `A·x = b`, with or without `x ≥ 0`.
 //!
-//! Everything is compiled twice, for the baseline of the target and for AVX2. Lanes only ever hold independent
-//! sums and nothing is fused, so both give the same bits.
+//! * [`gram`] sums `A` and `b` over the ratings of a row, in `f32` register tiles.
+//! * [`cholesky`] solves eight rows at once, one per SIMD lane.
+//! * [`lanes`] feeds rows to the lanes and moves signs until every row is optimal.
+//! * [`careful`] repeats a row in `f64` if its equations are too ill-conditioned for `f32`, and does all rows of small
+//!   data.
+//!
+//! Lanes never mix and sums run in a fixed order over fixed pieces, so a result does not depend on the number of
+//! threads. It does depend on whether the build target has fused multiply-add.
 
-use crate::als::{Als, Feedback};
-use crate::nnls::NnlsSolver;
+mod careful;
+mod cholesky;
+mod gram;
+mod lanes;
+mod table;
 
-/// Ratings gathered before their products are summed up.
-const BATCH: usize = 64;
-/// Normal equations are summed in square tiles that fit the vector registers.
-const TILE: usize = 4;
+pub(crate) use careful::Careful;
+pub(crate) use table::Table;
+
+use crate::als::{Als, Csr, Feedback, Ridge};
+use lanes::Lanes;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::Mutex;
+use wide::f32x8;
+
+/// Rows per partial Gramian.
+const GRAM_CHUNK: usize = 4096;
+/// A half-step is cut into about so many chunks of equal work, whatever the number of threads.
+const CHUNKS: usize = 256;
+/// Fewer rows than this are not worth a chunk.
+const LEAST_CHUNK: usize = 64;
+
+/// Up to so many multiplications per iteration everything is done in `f64`, which takes a few milliseconds then. An
+/// iteration that starts far from the optimum can make a hundred times more of a rounding error, and small data is
+/// where people compare results digit by digit.
+const SMALL: usize = 4_000_000;
+
+/// In what equations are summed and solved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    /// `f32`, and `f64` for rows that are ill-conditioned.
+    Single,
+    /// `f64`.
+    Double,
+}
+
+impl Precision {
+    /// What a matrix of this size is factorized in.
+    pub(crate) fn of(ratings: &Csr, rank: usize) -> Self {
+        let solves = (ratings.n_rows() + ratings.n_cols()).saturating_mul(rank.pow(3) / 3);
+        let work = ratings.nnz().saturating_mul(rank * rank).saturating_add(solves);
+        if work <= SMALL { Precision::Double } else { Precision::Single }
+    }
+}
 
 /// What all rows of a half-step share.
 pub(crate) struct HalfStep<'a> {
     rank: usize,
-    stride: usize,
     feedback: Feedback,
     reg_param: f64,
+    ridge: Ridge,
     nonnegative: bool,
+    precision: Precision,
     /// Factors of the other side.
-    fixed: &'a [f32],
-    /// Gramian of `fixed` (explicit: zeros), padded to `stride`.
-    gram: Vec<f64>,
-    avx2: bool,
+    fixed: &'a Table,
+    /// Gramian of `fixed` for implicit feedback, `rank` by `rank`; otherwise zeros.
+    gramian: Vec<f64>,
 }
 
-/// What one rating adds to the equations of its row.
-struct Term {
-    /// Of v·vᵀ in the matrix.
-    weight: f64,
-    /// Of v in the right-hand side.
-    target: f64,
-    /// Of the objective at zero.
-    constant: f64,
-    /// Whether it counts for the ridge.
-    counts: bool,
+/// A sum over the rows of a half-step.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Objective {
+    /// Data terms and ridge of the rows.
+    pub(crate) all: f64,
+    /// The ridge alone.
+    pub(crate) ridge: f64,
 }
 
-impl Term {
-    #[inline(always)]
-    fn of(feedback: Feedback, rating: f32) -> Term {
-        let rating = f64::from(rating);
-        match feedback {
-            Feedback::Explicit => Term { weight: 1.0, target: rating, constant: rating * rating, counts: true },
-            Feedback::Implicit { alpha } => {
-                let (weight, counts) = (alpha * rating.abs(), rating > 0.0);
-                let target = if counts { 1.0 + weight } else { 0.0 };
-                Term { weight, target, constant: target, counts }
+impl std::ops::AddAssign for Objective {
+    fn add_assign(&mut self, other: Self) {
+        self.all += other.all;
+        self.ridge += other.ridge;
+    }
+}
+
+/// A matrix whose rows are solved, cut into chunks of similar work.
+pub(crate) struct Side<'a> {
+    ratings: &'a Csr,
+    chunks: Vec<Range<usize>>,
+}
+
+impl<'a> Side<'a> {
+    pub(crate) fn new(ratings: &'a Csr, rank: usize) -> Self {
+        // In units of what one rating costs; a solve costs about rank / 3 of it.
+        let work = |row: usize| ratings.row(row).0.len() + rank / 3 + 8;
+        let total = ratings.nnz() + ratings.n_rows() * (rank / 3 + 8);
+        let (mut chunks, mut start, mut sum) = (Vec::new(), 0, 0);
+        for row in 0..ratings.n_rows() {
+            sum += work(row);
+            let end = row + 1;
+            if end == ratings.n_rows() || (sum > total / CHUNKS && end - start >= LEAST_CHUNK) {
+                chunks.push(start..end);
+                (start, sum) = (end, 0);
             }
         }
+        Side { ratings, chunks }
     }
 }
 
-/// Buffers of one thread.
-pub(crate) struct Scratch {
-    left: Vec<f64>,
-    right: Vec<f64>,
-    a: Vec<f64>,
-    b: Vec<f64>,
-    x: Vec<f64>,
-    solver: NnlsSolver,
-}
+/// The memory of all threads, made once per fit.
+pub(crate) struct Workers(Vec<Lanes>);
 
-impl Scratch {
-    pub(crate) fn new(rank: usize) -> Self {
-        let stride = padded(rank);
-        Scratch {
-            left: vec![0.0; BATCH * stride],
-            right: vec![0.0; BATCH * stride],
-            a: vec![0.0; stride * stride],
-            b: vec![0.0; rank],
-            x: vec![0.0; rank],
-            solver: NnlsSolver::new(rank),
-        }
+impl Workers {
+    /// For matrices cut into at most so many chunks.
+    pub(crate) fn new(rank: usize, sides: [&Side<'_>; 2]) -> Self {
+        let chunks = sides.map(|s| s.chunks.len()).into_iter().max().unwrap_or_default();
+        Workers((0..rayon::current_num_threads().min(chunks)).map(|_| Lanes::new(rank)).collect())
     }
 }
 
-fn padded(rank: usize) -> usize {
-    rank.next_multiple_of(TILE)
+struct Job<'a> {
+    rows: Range<usize>,
+    target: &'a mut [f32x8],
+    objective: &'a mut Objective,
 }
 
 impl<'a> HalfStep<'a> {
-    /// `partial_gramians` are [`gramian`]s of fixed chunks of `fixed`, in order; none for explicit ratings.
-    pub(crate) fn new(als: &Als, fixed: &'a [f32], partial_gramians: &[Vec<f64>]) -> Self {
-        let Als { rank, feedback, reg_param, nonnegative, .. } = *als;
-        let stride = padded(rank);
-        let mut gram = vec![0.0; stride * stride];
-        for partial in partial_gramians {
-            for (sum, v) in gram.iter_mut().zip(partial) {
-                *sum += v;
-            }
-        }
-        HalfStep { rank, stride, feedback, reg_param, nonnegative, fixed, gram, avx2: has_avx2() }
+    pub(crate) fn new(als: &Als, fixed: &'a Table, precision: Precision) -> Self {
+        let Als { rank, feedback, reg_param, ridge, nonnegative, .. } = *als;
+        let gramian = match feedback {
+            Feedback::Explicit => vec![0.0; rank * rank],
+            Feedback::Implicit { .. } => gramian(fixed, rank, precision),
+        };
+        HalfStep { rank, feedback, reg_param, ridge, nonnegative, precision, fixed, gramian }
     }
 
-    /// Solves one row into `x` (on entry: the previous solution). Returns the row's share of the objective,
-    /// without the ridge of the other side.
-    pub(crate) fn solve(&self, columns: &[u32], ratings: &[f32], x: &mut [f32], s: &mut Scratch) -> f64 {
-        #[cfg(target_arch = "x86_64")]
-        if self.avx2 {
-            #[target_feature(enable = "avx2")]
-            fn wide(h: &HalfStep<'_>, columns: &[u32], ratings: &[f32], x: &mut [f32], s: &mut Scratch) -> f64 {
-                h.solve_generic::<true>(columns, ratings, x, s)
-            }
-            // SAFETY: `self.avx2` is only set after the CPU was found to have it.
-            return unsafe { wide(self, columns, ratings, x, s) };
+    /// Solves every row into `target`, which has the previous solutions.
+    pub(crate) fn run(&self, side: &Side<'_>, target: &mut Table, workers: &mut Workers) -> Objective {
+        let octets = target.octets();
+        let mut objectives = vec![Objective::default(); side.chunks.len()];
+        let mut rest = target.registers_mut();
+        let mut jobs = Vec::with_capacity(side.chunks.len());
+        for (rows, objective) in side.chunks.iter().zip(&mut objectives) {
+            let (own, others) = rest.split_at_mut(rows.len() * octets);
+            jobs.push(Job { rows: rows.clone(), target: own, objective });
+            rest = others;
         }
-        self.solve_generic::<false>(columns, ratings, x, s)
+        let jobs = Mutex::new(jobs.into_iter());
+        let next = || jobs.lock().ok()?.next();
+        let shared = gram::padded(&self.gramian, self.rank, octets);
+        workers.0.par_iter_mut().for_each(|lanes| {
+            while let Some(job) = next() {
+                *job.objective = lanes.solve(self, &shared, side.ratings, job.rows, job.target);
+            }
+        });
+        let mut sum = Objective::default();
+        objectives.into_iter().for_each(|o| sum += o);
+        sum
     }
+}
 
-    #[inline(always)]
-    fn solve_generic<const AVX2: bool>(&self, columns: &[u32], ratings: &[f32], x: &mut [f32], s: &mut Scratch) -> f64 {
-        let (rank, stride) = (self.rank, self.stride);
-        s.a.copy_from_slice(&self.gram);
-        let sums = &mut s.b[..rank];
-        sums.fill(0.0);
-        let (mut counted, mut constant) = (0usize, 0.0);
-        for (columns, ratings) in columns.chunks(BATCH).zip(ratings.chunks(BATCH)) {
-            let slots = s.left.chunks_exact_mut(stride).zip(s.right.chunks_exact_mut(stride));
-            for ((&column, &rating), (left, right)) in columns.iter().zip(ratings).zip(slots) {
-                let from = column as usize * rank;
-                let vector = &self.fixed[from..from + rank];
-                let term = Term::of(self.feedback, rating);
-                counted += usize::from(term.counts);
-                constant += term.constant;
-                let targets = left.iter_mut().zip(right).zip(sums.iter_mut());
-                for (&v, ((left, right), sum)) in vector.iter().zip(targets) {
-                    let v = f64::from(v);
-                    *right = v;
-                    *left = term.weight * v;
-                    *sum += term.target * v;
+/// Sum of v·vᵀ over all rows of a table, `rank` by `rank`; in `f32` over chunks, whose sums are added up in `f64`.
+fn gramian(factors: &Table, rank: usize, precision: Precision) -> Vec<f64> {
+    let octets = factors.octets();
+    let mut sum = vec![0.0; rank * rank];
+    if precision == Precision::Double {
+        for row in factors.registers().chunks_exact(octets) {
+            for (i, left) in table::numbers(row).take(rank).enumerate() {
+                for (sum, right) in sum[i * rank..(i + 1) * rank].iter_mut().zip(table::numbers(row)) {
+                    *sum += f64::from(left) * f64::from(right);
                 }
             }
-            let used = columns.len() * stride;
-            add_products::<AVX2>(&mut s.a, stride, &s.left[..used], &s.right[..used]);
         }
-        if counted == 0 {
-            // Nothing pulls the vector away from 0; without a Gramian its equations would even be singular.
-            x.fill(0.0);
-            return constant;
-        }
-        let ridge = self.reg_param * counted as f64;
+        return sum;
+    }
+    let chunks = factors.registers().par_chunks(GRAM_CHUNK * octets);
+    let partial: Vec<Vec<f32x8>> = chunks.map(|rows| gram::of_rows(rows, octets, rank)).collect();
+    for partial in &partial {
         for i in 0..rank {
-            s.a[i * stride + i] += ridge;
-            for j in i + 1..rank {
-                s.a[j * stride + i] = s.a[i * stride + j];
-            }
-        }
-        for (wide, &narrow) in s.x.iter_mut().zip(x.iter()) {
-            *wide = f64::from(narrow);
-        }
-        if self.nonnegative {
-            s.solver.solve_strided(&s.a, stride, &s.b, &mut s.x);
-        } else {
-            s.solver.solve_free(&s.a, stride, &s.b, &mut s.x);
-        }
-        for (narrow, wide) in x.iter_mut().zip(&s.x) {
-            *narrow = *wide as f32;
-        }
-        // xᵀAx − 2bᵀx at what is stored.
-        let mut objective = constant;
-        for i in 0..rank {
-            let row = &s.a[i * stride..i * stride + rank];
-            let mut sum = 0.0;
-            for (a, &v) in row.iter().zip(x.iter()) {
-                sum += a * f64::from(v);
-            }
-            objective += f64::from(x[i]) * (sum - 2.0 * s.b[i]);
-        }
-        objective
-    }
-}
-
-/// Sum of v·vᵀ over the rows of `factors`; only the tiles on and above the diagonal are filled.
-pub(crate) fn gramian(factors: &[f32], rank: usize) -> Vec<f64> {
-    let stride = padded(rank);
-    let mut gram = vec![0.0; stride * stride];
-    let mut batch = vec![0.0; BATCH * stride];
-    for rows in factors.chunks(BATCH * rank) {
-        let mut used = 0;
-        for (to, from) in batch.chunks_exact_mut(stride).zip(rows.chunks_exact(rank)) {
-            for (wide, &narrow) in to.iter_mut().zip(from) {
-                *wide = f64::from(narrow);
-            }
-            used += stride;
-        }
-        add_products::<false>(&mut gram, stride, &batch[..used], &batch[..used]);
-    }
-    gram
-}
-
-type Lanes = [f64; TILE];
-
-/// `gram += Σ leftᵢ·rightᵢᵀ`, tiles on and above the diagonal. `AVX2` promises that the CPU has it.
-#[inline(always)]
-fn add_products<const AVX2: bool>(gram: &mut [f64], stride: usize, left: &[f64], right: &[f64]) {
-    let tiles = stride / TILE;
-    let (left, _) = left.as_chunks::<TILE>();
-    let (right, _) = right.as_chunks::<TILE>();
-    let (gram, _) = gram.as_chunks_mut::<TILE>();
-    for ti in 0..tiles {
-        for tj in ti..tiles {
-            let rows = left.chunks_exact(tiles).zip(right.chunks_exact(tiles));
-            let pairs = rows.map(|(l, r)| (&l[ti], &r[tj]));
-            let sums = if AVX2 {
-                // SAFETY: the caller promised AVX2.
-                #[cfg(target_arch = "x86_64")]
-                unsafe {
-                    tile_avx2(pairs)
-                }
-                #[cfg(not(target_arch = "x86_64"))]
-                tile(pairs)
-            } else {
-                tile(pairs)
-            };
-            for (i, sum) in sums.into_iter().enumerate() {
-                let row = &mut gram[(ti * TILE + i) * tiles + tj];
-                *row = add(*row, sum);
+            for j in i..rank {
+                sum[i * rank + j] += f64::from(partial[i * octets + j / 8].as_array()[j % 8]);
             }
         }
     }
-}
-
-#[inline(always)]
-fn tile<'a>(pairs: impl Iterator<Item = (&'a Lanes, &'a Lanes)>) -> [Lanes; TILE] {
-    let mut sums = [[0.0f64; TILE]; TILE];
-    for (l, r) in pairs {
-        for (sum, l) in sums.iter_mut().zip(l) {
-            *sum = add(*sum, r.map(|r| l * r));
+    for i in 0..rank {
+        for j in 0..i {
+            sum[i * rank + j] = sum[j * rank + i];
         }
     }
-    sums
-}
-
-/// As [`tile`], with the same operations in the same order; the compiler does not find these by itself.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-#[inline]
-fn tile_avx2<'a>(pairs: impl Iterator<Item = (&'a Lanes, &'a Lanes)>) -> [Lanes; TILE] {
-    use std::arch::x86_64::*;
-    let mut sums = [_mm256_setzero_pd(); TILE];
-    for (l, r) in pairs {
-        // SAFETY: `r` points at four numbers; the load needs no alignment.
-        let r = unsafe { _mm256_loadu_pd(r.as_ptr()) };
-        for (sum, &l) in sums.iter_mut().zip(l) {
-            *sum = _mm256_add_pd(*sum, _mm256_mul_pd(_mm256_set1_pd(l), r));
-        }
-    }
-    let mut result = [[0.0; TILE]; TILE];
-    for (lanes, sum) in result.iter_mut().zip(sums) {
-        // SAFETY: `lanes` has room for four numbers; the store needs no alignment.
-        unsafe { _mm256_storeu_pd(lanes.as_mut_ptr(), sum) };
-    }
-    result
-}
-
-#[inline(always)]
-fn add(a: Lanes, b: Lanes) -> Lanes {
-    [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]]
-}
-
-fn has_avx2() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("avx2");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
+    sum
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn values(n: usize) -> Vec<f32> {
-        (0..n).map(|i| ((i * 37 % 101) as f32) / 50.0 - 1.0).collect()
-    }
-
-    #[test]
-    fn gramian_sums_outer_products() {
-        for rank in [1, 3, 4, 10] {
-            let factors = values(rank * 150);
-            let gram = gramian(&factors, rank);
-            for i in 0..rank {
-                for j in i..rank {
-                    let rows = factors.chunks(rank);
-                    let expected: f64 = rows.map(|v| f64::from(v[i]) * f64::from(v[j])).sum();
-                    assert!((gram[i * padded(rank) + j] - expected).abs() < 1e-9);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn wide_and_baseline_code_agree_to_the_bit() {
-        for rank in [1, 5, 10, 17] {
-            let fixed = values(rank * 90);
-            let columns: Vec<u32> = (0..200).map(|i| i * 7 % 90).collect();
-            let ratings: Vec<f32> = (0..200).map(|i| (i % 13) as f32 - 2.0).collect();
-            let mut results = Vec::new();
-            let feedback = Feedback::Implicit { alpha: 2.0 };
-            let als = Als { feedback, rank, reg_param: 0.3, nonnegative: true, ..Als::implicit() };
-            for avx2 in [has_avx2(), false] {
-                let mut step = HalfStep::new(&als, &fixed, &[gramian(&fixed, rank)]);
-                step.avx2 = avx2;
-                let mut x = vec![0.5f32; rank];
-                let loss = step.solve(&columns, &ratings, &mut x, &mut Scratch::new(rank));
-                let bits: Vec<u32> = x.iter().map(|v| v.to_bits()).collect();
-                results.push((bits, loss.to_bits()));
-            }
-            assert_eq!(results[0], results[1]);
-        }
-    }
-
-    #[test]
-    fn a_row_without_positive_ratings_is_zero() {
-        let fixed = values(20);
-        let als = Als { rank: 2, ..Als::implicit() };
-        let step = HalfStep::new(&als, &fixed, &[gramian(&fixed, 2)]);
-        let mut x = [0.5f32, 0.5];
-        step.solve(&[1, 2], &[0.0, -3.0], &mut x, &mut Scratch::new(2));
-        assert_eq!(x, [0.0, 0.0]);
-    }
-}
+mod tests;

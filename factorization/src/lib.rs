@@ -38,15 +38,18 @@
 //!
 //! # Reproducibility
 //!
-//! A fit depends on the data, the parameters and the seed only. It does not depend on the number of threads
-//! or on the vector width of the CPU: rows are solved independently, sums are taken over fixed chunks in a
-//! fixed order, and multiplications and additions are never fused.
+//! A fit depends on the data, the parameters and the seed only, not on the number of threads: rows are solved
+//! independently and sums are taken over fixed pieces in a fixed order. Builds for processors with and without fused
+//! multiply-add (huntbook's own is with) round differently in the last bits.
 //!
 //! # Cost
 //!
 //! With `n` rows, `U` users, `R` resources and rank `k`, one iteration takes `O(n·k² + (U + R)·k³)` time.
 //! Memory is about `32·n` bytes while fitting (row codes, scaled likelihoods, and the access matrix by user
 //! and by resource) plus `4·k·(U + R)`; a model holds `8·(k + 2)·(U + R)` bytes and the names.
+
+// One function, a prefetch, is allowed to.
+#![deny(unsafe_code)]
 
 mod access_anomaly;
 pub mod als;

@@ -1,5 +1,5 @@
 use crate::Error;
-use crate::als::{Als, Feedback};
+use crate::als::{Als, Feedback, Ridge};
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be set, except the history. The first 16 are the original's, with its defaults.
@@ -111,7 +111,7 @@ impl Parameters {
             false => Feedback::Explicit,
         };
         let Parameters { rank, max_iter, reg_param, tol, seed, .. } = *self;
-        Als { feedback, rank, max_iter, reg_param, nonnegative: true, tol, seed }
+        Als { feedback, rank, max_iter, reg_param, ridge: Ridge::PerRating, nonnegative: true, tol, seed }
     }
 
     /// (factor, rating) of the complement, if there is one.

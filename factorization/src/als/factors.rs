@@ -40,8 +40,9 @@ impl Factors {
         Factors { rank, data }
     }
 
-    pub(crate) fn zeros(n: usize, rank: usize) -> Self {
-        Factors { rank, data: vec![0.0; n * rank] }
+    /// Wraps vectors that are known to fit.
+    pub(crate) fn trusted(rank: usize, data: Vec<f32>) -> Self {
+        Factors { rank, data }
     }
 
     /// Number of vectors.

@@ -2,7 +2,7 @@
 
 use super::{Als, Factorization, Factors, dot};
 use crate::Error;
-use crate::kernel::Scratch;
+use crate::kernel::{Careful, HalfStep, Precision, Table};
 
 impl Factorization {
     /// The predicted rating (implicit: preference, about 0 to 1). `None` is the cold-start rule: a row or column
@@ -45,10 +45,9 @@ impl Als {
             return Err(Error::InvalidStart { whose: "the fitted columns".to_owned(), rank: self.rank });
         }
         let row = super::Csr::from_triplets(1, fit.columns.len(), &vec![0; columns.len()], columns, ratings)?;
-        let (columns, ratings) = row.row(0);
-        let mut x = vec![0.0; self.rank];
-        self.step(&fit.columns).solve(columns, ratings, &mut x, &mut Scratch::new(self.rank));
-        Ok(x)
+        let (fixed, mut x) = (Table::of(&fit.columns), Table::zeros(1, self.rank));
+        Careful::new(self.rank).solve(&HalfStep::new(self, &fixed, Precision::Double), row.row(0), x.registers_mut());
+        Ok(x.to_factors().data)
     }
 }
 
