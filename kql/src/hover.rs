@@ -51,7 +51,8 @@ fn hover(text: &str, cursor: usize, engine: &Engine) -> Option<Hover> {
     let TokenKind::Name(name) = &tokens[at].kind else { return None };
     let front = Cursor::new(text, span.end);
     let situation = Situation::new(&front, engine);
-    let markdown = situation.named(&front, name, word.is_called(), engine.catalog.as_ref()).or_else(|| word.known(name))?;
+    let markdown =
+        situation.named(&front, name, word.is_called(), engine.catalog.as_ref()).or_else(|| word.known(name))?;
     Some(Hover { span, markdown })
 }
 

@@ -348,8 +348,18 @@ mod tests {
     fn plain_strings_are_what_json_says() {
         let mut items = Vec::new();
         let texts = [
-            r#"["a"]"#, r#"[ "a" , "b c" ]"#, "[]", r#"["a",]"#, r#"["a" "b"]"#, r#"["a\n"]"#, "[\"\t\"]", "[1]", r#"["a"]x"#,
-            r#"["a",["b"]]"#, r#"["a""#, "[",
+            r#"["a"]"#,
+            r#"[ "a" , "b c" ]"#,
+            "[]",
+            r#"["a",]"#,
+            r#"["a" "b"]"#,
+            r#"["a\n"]"#,
+            "[\"\t\"]",
+            "[1]",
+            r#"["a"]x"#,
+            r#"["a",["b"]]"#,
+            r#"["a""#,
+            "[",
         ];
         for text in texts {
             if plain_strings(text, &mut items) {

@@ -68,8 +68,7 @@ impl Binder<'_> {
         }
         const TEXT: &str = "\0text";
         let table = table.canonical();
-        let mut frame =
-            self.collected(table.frame.clone().with_columns([text.expression.alias(TEXT)]), span)?;
+        let mut frame = self.collected(table.frame.clone().with_columns([text.expression.alias(TEXT)]), span)?;
         let texts = frame.drop_in_place(TEXT).map_err(plan_error(span))?;
         let texts = texts.as_materialized_series().rechunk();
         let texts: Vec<&str> = texts.str().map_err(plan_error(span))?.iter().map(Option::unwrap_or_default).collect();
