@@ -78,6 +78,9 @@ impl Literal {
             Some(digits) => (true, digits),
             None => (false, text),
         };
+        if let "true" | "false" = text.trim() {
+            return Self::Bool(Some(text.trim() == "true"));
+        }
         let (tokens, problems) = lexer::tokenize(digits);
         match (tokens.as_slice(), problems.is_empty()) {
             ([lexer::Token { kind: lexer::TokenKind::Literal(literal), .. }], true) => match (literal, negative) {

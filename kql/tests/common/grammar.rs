@@ -153,7 +153,7 @@ fn operator(pipeline: impl Strategy<Value = String> + Clone + 'static) -> impl S
             "render columnchart with ( title = \"x\" , ycolumns = a , b )", "evaluate bag_unpack ( a )",
             "evaluate pivot ( a , sum ( b ) ) : ( * , c : long )", "invoke f ( 1 )", "mvexpand a",
             "graph-match (a)-[e]->(b) where a.x==1 project a.x", "fork ( where a == 1 ) ( count )",
-            "partition by a { take 1 }", "parse-kv a as ( b : long , c : string ) with ( pair_delimiter = ',' )",
+            "partition by a ( take 1 )", "parse-kv a as ( b : long , c : string ) with ( pair_delimiter = ',' )",
             "top-nested 3 of a by count ( ) , top-nested 2 of b by sum ( c ) desc", "search a : 'x' and \"y*\"",
             "make-series n = count ( ) default = 0 , m = max ( a ) on TimeGenerated from ago ( 7d ) to now ( ) step 1h by a , b",
             "scan declare ( n : long = 0 ) with ( step s output = all : a > 1 => n = s.n + 1 ; step t : true ; )",
