@@ -52,7 +52,7 @@ pub(super) fn factorize(u: &mut [f32x8], blocks: usize) -> f32x8 {
             least = least.min(diagonal[p][p] / before[p]);
             let inverse = f32x8::ONE / diagonal[p][p].sqrt();
             diagonal[p][p] = inverse;
-            diagonal[p][p + 1..].iter_mut().for_each(|v| *v *= inverse);
+            diagonal[p][p + 1..].iter_mut().for_each(|value| *value *= inverse);
             for q in p + 1..4 {
                 for c in q..4 {
                     diagonal[q][c] = diagonal[p][q].mul_neg_add(diagonal[p][c], diagonal[q][c]);
