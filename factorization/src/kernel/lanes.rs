@@ -336,7 +336,7 @@ impl Lanes {
             slot.passive.retain(|&i| at(one, i) >= 0.0);
             return slot.passive.len() == self.rank;
         }
-        multiply(&slot.a, one, self.rank, &mut self.product);
+        multiply(&slot.a, one, &mut self.product);
         // Below this a pull is the rounding of its terms.
         let largest = slot.b.iter().fold(f32x8::ZERO, |most, b| most.fast_max(b.abs()));
         let noise = 2e-6 * largest.to_array().into_iter().fold(0.0, f32::max);
@@ -371,23 +371,27 @@ fn at(registers: &[f32x8], i: usize) -> f32 {
     registers[i / 8].as_array()[i % 8]
 }
 
-/// The components of `a·x` where `x` is 0, for a symmetric matrix of which the registers from the diagonal on are there.
-fn multiply(a: &[f32x8], x: &[f32x8], rank: usize, product: &mut [f32x8]) {
+/// `a·x` for a symmetric matrix of which the registers from the diagonal on are there.
+fn multiply(a: &[f32x8], x: &[f32x8], product: &mut [f32x8]) {
+    let octets = x.len();
     product.fill(f32x8::ZERO);
-    for (i, row) in a.chunks_exact(x.len()).take(rank).enumerate() {
-        let (value, diagonal) = (at(x, i), i / 8);
-        if value != 0.0 {
-            // What it adds to the components after its own octet.
-            let value = f32x8::splat(value);
-            for (product, &a) in product[diagonal + 1..].iter_mut().zip(&row[diagonal + 1..]) {
-                *product = a.mul_add(value, *product);
-            }
-        } else {
+    for (octet, rows) in a.chunks_exact(8 * octets).enumerate() {
+        let (own, after) = product.split_at_mut(octet + 1);
+        let mut sums = [f32x8::ZERO; 8];
+        for ((row, sum), &value) in rows.chunks_exact(octets).zip(&mut sums).zip(x[octet].as_array()) {
             // What the components from its own octet on add to it.
-            let terms = row[diagonal..].iter().zip(&x[diagonal..]);
-            let sum = terms.fold(f32x8::ZERO, |sum, (&a, &x)| a.mul_add(x, sum));
-            product[diagonal].as_mut_array()[i % 8] += sum.reduce_add();
+            let terms = row[octet..].iter().zip(&x[octet..]);
+            *sum = terms.fold(f32x8::ZERO, |sum, (&a, &x)| a.mul_add(x, sum));
+            // What it adds to the components after its own octet.
+            if value != 0.0 {
+                let value = f32x8::splat(value);
+                for (product, &a) in after.iter_mut().zip(&row[octet + 1..]) {
+                    *product = a.mul_add(value, *product);
+                }
+            }
         }
+        // Eight sums across, at once.
+        own[octet] += f32x8::transpose(sums).into_iter().fold(f32x8::ZERO, |sum, part| sum + part);
     }
 }
 
