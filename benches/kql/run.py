@@ -22,7 +22,8 @@ from pathlib import Path
 from queries import QUERIES
 
 HERE = Path(__file__).parent
-ENVIRONMENT = {**os.environ, "POLARS_MAX_THREADS": "2", "RAYON_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+# The purge delay is the one that `huntbook` sets when it starts.
+ENVIRONMENT = {**os.environ, "MIMALLOC_PURGE_DELAY": "10000", "POLARS_MAX_THREADS": "2", "RAYON_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
 
 
 class Peer:

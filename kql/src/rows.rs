@@ -113,12 +113,13 @@ fn run(
     let mut stopped = false;
     let rows = (0..height).map(|row| {
         // An error inside a scan is a panic of polars, so that a stopped query runs out on nulls: the watch has kept
-        // the reason, and no result comes of it.
+        // the reason, and no result comes of it. Conditions hold instead, so that rows reach the watcher behind the
+        // scan, whose error ends it; with nothing kept, the scan would go on to its end.
         if row.is_multiple_of(BETWEEN_CHECKS) {
             stopped = watch.is_some_and(|watch| watch.check().is_err());
         }
         if stopped {
-            return Cell::Null;
+            return if output == KqlType::Bool { true.into() } else { Cell::Null };
         }
         cells.clear();
         let mut next = readers.iter();
@@ -140,7 +141,7 @@ pub(crate) fn test_texts(text: Expr, test: TextTest) -> Expr {
     let run = move |column: Column| -> PolarsResult<Column> {
         let texts = column.str()?;
         if watch.as_ref().is_some_and(|watch| watch.check().is_err()) {
-            return Ok(BooleanChunked::full(column.name().clone(), false, texts.len()).into_column());
+            return Ok(BooleanChunked::full(column.name().clone(), true, texts.len()).into_column());
         }
         let empty = test("");
         let hits: BooleanChunked = texts.iter().map(|text| text.map_or(empty, |text| test(text))).collect();

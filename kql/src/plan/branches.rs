@@ -121,7 +121,7 @@ impl Binder<'_> {
         self.together(results, span)
     }
 
-    fn partition_column(&self, table: &Table, by: &Name, scope: &Scope) -> Bound<ColumnInfo> {
+    pub(super) fn partition_column(&self, table: &Table, by: &Name, scope: &Scope) -> Bound<ColumnInfo> {
         let found = table.column(&by.text).cloned();
         found.ok_or_else(|| self.unknown_column(&by.text, &by.span, &scope.with_rows(&table.columns)))
     }

@@ -148,10 +148,7 @@ impl Binder<'_> {
         operator: &Operator,
         scope: &Scope,
     ) -> Bound<Table> {
-        let rows_scope = scope.with_rows(&table.columns);
-        let Some(column) = table.column(&by.text) else {
-            return Err(self.unknown_column(&by.text, &by.span, &rows_scope));
-        };
+        let column = self.partition_column(&table, by, scope)?;
         if column.kql_type == KqlType::Dynamic && !column.unknown {
             return Err(Diagnostic::new(codes::TYPE, by.span.clone(), "rows cannot be partitioned by a dynamic value")
                 .with_hint("partition by tostring() of it"));

@@ -408,16 +408,17 @@ impl Binder<'_> {
 fn merged_terms(operands: &[Ast]) -> Vec<Ast> {
     let mut merged: Vec<Ast> = Vec::with_capacity(operands.len());
     for operand in operands {
-        let Some((column, terms)) = literal_terms(operand) else {
-            merged.push(operand.clone());
-            continue;
-        };
-        let same = merged.iter_mut().find(|known| literal_terms(known).is_some_and(|(other, _)| other == column));
-        match same {
-            Some(known) => {
-                let items = [literal_terms(known).map(|(_, terms)| terms).unwrap_or_default(), terms].concat();
-                let value = Ast { kind: ExprKind::Name(column.to_string()), span: operand.span.clone() };
-                known.kind = ExprKind::List { op: ListOp::HasAny, value: Box::new(value), items };
+        let earlier = literal_terms(operand).and_then(|(column, terms)| {
+            let (at, known) = merged.iter().enumerate().find_map(|(at, known)| {
+                let (other, terms) = literal_terms(known)?;
+                (other == column).then_some((at, terms))
+            })?;
+            Some((at, column.to_string(), [known, terms].concat()))
+        });
+        match earlier {
+            Some((at, column, items)) => {
+                let value = Ast { kind: ExprKind::Name(column), span: operand.span.clone() };
+                merged[at].kind = ExprKind::List { op: ListOp::HasAny, value: Box::new(value), items };
             }
             None => merged.push(operand.clone()),
         }
