@@ -103,8 +103,9 @@ fn with_one_scale(column: &polars::prelude::Column) -> Option<polars::prelude::C
 /// but only the years 1677 to 2262. Whichever is lossless for this column is used.
 fn scaled(ticks: &Int64Chunked, origin: i64) -> Option<(Int64Chunked, TimeUnit)> {
     let whole = ticks.downcast_iter().all(|chunk| chunk.iter().flatten().all(|value| value % 10 == 0));
+    // `apply_values` also sees what lies below nulls, which may be anything.
     if whole {
-        return Some((ticks.apply_values(|value| (value - origin) / 10), TimeUnit::Microseconds));
+        return Some((ticks.apply_values(|value| value.wrapping_sub(origin) / 10), TimeUnit::Microseconds));
     }
     let nanoseconds = |value: i64| value.checked_sub(origin).and_then(|value| value.checked_mul(100));
     if !ticks.iter().flatten().all(|value| nanoseconds(value).is_some()) {

@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use polars::prelude::*;
 
-use super::{Binder, Bound, ColumnInfo, Typed, calls, folded, lets::Scope, names, summarize::Collector};
+use super::{
+    Binder, Bound, ColumnInfo, Typed, calls, folded, lets::Scope, names, preaggregate::Fold, summarize::Collector,
+};
 use crate::{
     ast::{Argument, Expr as Ast, ExprKind, KqlType, Name},
     diagnostics::{Diagnostic, codes},
@@ -322,7 +324,7 @@ impl Binder<'_> {
             return Ok(several.swap_remove(0).1);
         }
         match function {
-            "count" => return Ok(Typed::computed(collector.aggregate(len()).cast(DataType::Int64), KqlType::Long)),
+            "count" => return Ok(Typed::computed(collector.count_rows(), KqlType::Long)),
             "percentiles_array" | "percentilesw_array" => return self.percentiles_array(name, arguments, collector),
             "covariance" | "covarianceif" | "covariancep" | "covariancepif" => {
                 return self.covariance(name, arguments, collector);
@@ -340,8 +342,8 @@ impl Binder<'_> {
         }
         if kind == "count" {
             let condition = self.condition(&arguments[0].value, &collector.input)?;
-            let hits = collector.aggregate(collector.argument(condition).fill_null(lit(false)).sum());
-            return Ok(Typed::computed(hits.cast(DataType::Int64).fill_null(lit(0i64)), KqlType::Long));
+            let hits = collector.fold(Fold::Sum, collector.argument(condition), DataType::Int64);
+            return Ok(Typed::computed(hits.fill_null(lit(0i64)), KqlType::Long));
         }
         let value = self.scalar(&arguments[0].value, &collector.input)?;
         let kql_type = value.kql_type;
@@ -467,6 +469,17 @@ fn single(kind: &str, column: Expr, may_be_null: bool, kql_type: KqlType, cap: u
             _ => folded::decimal_average,
         };
         return listed(column.drop_nulls(), function, Decimal);
+    }
+    let fold = match kind {
+        "sum" => Some(Fold::Sum),
+        "min" => Some(Fold::Min),
+        "max" => Some(Fold::Max),
+        _ => None,
+    };
+    if let Some(fold) = fold
+        && matches!(kql_type, Int | Long | Datetime | Timespan)
+    {
+        return Typed::computed(collector.fold(fold, column, rows::physical(kql_type)), kql_type);
     }
     match kind {
         "sum" => Typed::computed(collector.aggregate(column.sum()), kql_type),

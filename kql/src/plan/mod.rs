@@ -26,6 +26,7 @@ mod parse_kv;
 mod patterns;
 mod pivot;
 mod plugins;
+mod preaggregate;
 mod reduce;
 mod scalar;
 mod scan;

@@ -8,7 +8,7 @@ use super::{
     Binder, Bound, ColumnInfo, Either, Table, Typed,
     lets::{Binding, Scope},
     names::{self, Names},
-    not_executed,
+    not_executed, preaggregate,
     sources::duplicate,
 };
 use crate::{
@@ -192,7 +192,8 @@ impl Binder<'_> {
         };
         let columns = table.columns.clone();
         if self.streams.get() {
-            let distinct = table.with(table.frame.clone().unique(None, UniqueKeepStrategy::Any), columns);
+            let names: Vec<PlSmallStr> = columns.iter().map(|column| PlSmallStr::from(&*column.name)).collect();
+            let distinct = table.with(preaggregate::distinct(table.frame.clone(), &names), columns);
             return Ok(Table { any_order: true, ..distinct });
         }
         Ok(table.with(table.frame.clone().unique_stable(None, UniqueKeepStrategy::First), columns))

@@ -12,6 +12,7 @@ use super::{
     lets::Scope,
     names::{self, Names},
     operators::explicit_names,
+    preaggregate::{self, Fold, Folded},
 };
 use crate::{
     ast::{ExprKind, KqlType, NamedExpr, Operator},
@@ -29,6 +30,8 @@ pub(crate) struct Collector {
     arguments: RefCell<Vec<Expr>>,
     /// One expression per aggregate, over the argument columns
     aggregates: RefCell<Vec<Expr>>,
+    /// The aggregates that batches can fold
+    folded: RefCell<Vec<Folded>>,
 }
 
 impl Collector {
@@ -47,6 +50,33 @@ impl Collector {
         let name = format!("__agg_{}", self.aggregates.borrow().len());
         self.aggregates.borrow_mut().push(expression.alias(name.as_str()));
         named(name.as_str())
+    }
+
+    /// `count()`, as Int64.
+    pub(super) fn count_rows(&self) -> Expr {
+        let rows = self.aggregate(len());
+        self.folds(Fold::Rows, None);
+        rows.cast(DataType::Int64)
+    }
+
+    /// An aggregate of an integer, datetime, timespan or bool argument, of type `result`.
+    pub(super) fn fold(&self, fold: Fold, argument: Expr, result: DataType) -> Expr {
+        let folded = self.aggregate(match fold {
+            Fold::Rows => argument.clone().len(),
+            Fold::Sum => argument.clone().sum(),
+            Fold::Min => argument.clone().min(),
+            Fold::Max => argument.clone().max(),
+        });
+        if let Expr::Column(argument) = argument {
+            self.folds(fold, Some(argument));
+        }
+        folded.cast(result)
+    }
+
+    /// The last aggregate can be folded.
+    fn folds(&self, fold: Fold, argument: Option<PlSmallStr>) {
+        let name = format!("__agg_{}", self.aggregates.borrow().len() - 1).into();
+        self.folded.borrow_mut().push(Folded { fold, argument, name });
     }
 }
 
@@ -75,6 +105,7 @@ impl Binder<'_> {
             streams: self.streams.get(),
             arguments: RefCell::default(),
             aggregates: RefCell::default(),
+            folded: RefCell::default(),
         });
         let mut outer = scope.with_rows(&key_columns);
         outer.aggregates = Some(collector.clone());
@@ -165,18 +196,21 @@ fn grouped(table: &Table, keys: &[(String, Typed)], collector: &Collector) -> La
     if keys.is_empty() {
         return frame.select(aggregates);
     }
+    // A `select` of the expressions themselves would give a single row where all of them are constants.
+    let arguments = (0..collector.arguments.borrow().len()).map(|at| format!("__arg_{at}"));
+    let frame = frame.select(key_names.iter().cloned().chain(arguments).map(named).collect::<Vec<_>>());
     let key_columns: Vec<Expr> = key_names.iter().map(|name| named(name.as_str())).collect();
     let renamed = keys.iter().zip(&key_names).map(|((name, _), key)| named(key.as_str()).alias(name.as_str()));
-    if aggregates.is_empty() {
-        let keys = frame.select(key_columns);
-        let groups = match collector.streams {
-            true => keys.unique(None, UniqueKeepStrategy::Any),
-            false => keys.unique_stable(None, UniqueKeepStrategy::First),
-        };
-        return groups.select(renamed.collect::<Vec<_>>());
-    }
     let results = (0..aggregates.len()).map(|at| named(format!("__agg_{at}")));
     let outputs: Vec<Expr> = renamed.chain(results).collect();
-    let groups = if collector.streams { frame.group_by(key_columns) } else { frame.group_by_stable(key_columns) };
-    groups.agg(aggregates).select(outputs)
+    let folded = collector.folded.borrow().clone();
+    let keys: Vec<PlSmallStr> = key_names.iter().map(PlSmallStr::from).collect();
+    let groups = match (collector.streams, aggregates.is_empty()) {
+        (true, true) => preaggregate::distinct(frame, &keys),
+        (true, false) if folded.len() == aggregates.len() => preaggregate::summarized(frame, &keys, folded),
+        (true, false) => frame.group_by(key_columns).agg(aggregates),
+        (false, true) => frame.unique_stable(None, UniqueKeepStrategy::First),
+        (false, false) => frame.group_by_stable(key_columns).agg(aggregates),
+    };
+    groups.select(outputs)
 }
