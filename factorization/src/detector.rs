@@ -70,8 +70,12 @@ pub fn detector(name: &str) -> Result<Box<dyn AnomalyDetector>, Error> {
 #[cfg(feature = "frames")]
 pub fn load(folder: impl AsRef<std::path::Path>) -> Result<Box<dyn AnomalyModel>, Error> {
     let folder = folder.as_ref();
-    if crate::files::is_peer_share(folder)? {
+    if crate::folder::is_a(folder, crate::files::PEER_SHARE)? {
         return Ok(Box::new(crate::PeerShareModel::load(folder)?));
+    }
+    #[cfg(feature = "onnx")]
+    if crate::folder::is_a(folder, crate::onnx::FORMAT)? {
+        return Ok(Box::new(crate::onnx::OnnxModel::load(folder)?));
     }
     Ok(Box::new(AccessAnomalyModel::load(folder)?))
 }

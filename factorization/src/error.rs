@@ -206,6 +206,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// A network in an ONNX file cannot be read, or does not give what a detector needs.
+    #[error("the network {} cannot be used: {reason}", .path.display())]
+    Network {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why, and what to try.
+        reason: String,
+    },
+
     /// There is no detector of that name.
     #[error("there is no detector `{name}`; there are: {}", crate::DETECTORS.join(", "))]
     UnknownDetector {

@@ -12,22 +12,21 @@
 //! Numbers are kept exactly: a model that was read back scores bit for bit the same. A model appears in its folder
 //! whole or not at all.
 
-mod folder;
 mod peers;
 mod synapse;
 mod tables;
 
-pub use folder::FORMAT_VERSION;
-pub(crate) use peers::is_peer_share;
+pub use crate::folder::FORMAT_VERSION;
+pub(crate) use peers::FORMAT as PEER_SHARE;
 pub use synapse::read_synapse;
 
 use crate::calibration::Calibration;
+use crate::folder::{Version, damaged, describe, replace};
 use crate::history::History;
 use crate::model::{ModelData, Pairs, Summary, TenantSummary};
 use crate::{AccessAnomalyModel, Error};
-use folder::{Version, damaged, describe, replace};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const FORMAT: &str = "huntbook access anomaly model";
 
@@ -139,12 +138,6 @@ impl AccessAnomalyModel {
             calibration,
         })
         .map_err(|e| Error::file("read", folder, e))
-    }
-}
-
-impl Error {
-    pub(crate) fn file(action: &'static str, path: &Path, reason: impl std::fmt::Display) -> Self {
-        Error::File { action, path: PathBuf::from(path), reason: reason.to_string() }
     }
 }
 

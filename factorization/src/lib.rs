@@ -33,7 +33,9 @@
 //! | [`AccessAnomaly`], [`AccessAnomalyModel`] | the detector: names in, scores out |
 //! | [`als`] | explicit and implicit ALS on integer triplets, non-negative or free |
 //! | [`nnls`] | exact non-negative least squares for small positive definite systems |
-//! | [`scaler`] | min–max scaling per group |
+//! | [`scaler`] | min–max and standard scaling per group |
+//! | [`indexer`] | names to numbers and back, per tenant |
+//! | `onnx` (feature `onnx`) | a network of your own as a detector |
 //! | [`components`] | connected components of a bipartite graph |
 //!
 //! # Reproducibility
@@ -61,14 +63,18 @@ mod error;
 mod exact;
 #[cfg(feature = "frames")]
 pub mod files;
+#[cfg(any(feature = "frames", feature = "onnx"))]
+mod folder;
 #[cfg(feature = "frames")]
 pub mod frames;
 mod history;
-mod indexer;
+pub mod indexer;
 mod kernel;
 mod model;
 pub mod nnls;
 mod observer;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 pub mod peers;
 pub mod scaler;
 

@@ -39,6 +39,7 @@ pub struct PeerShareModel {
     pub(crate) parameters: PeerShare,
     pub(crate) tenant_names: Vec<Arc<str>>,
     pub(crate) users: Names,
+    #[cfg_attr(not(feature = "frames"), allow(dead_code))]
     pub(crate) resources: Names,
     pub(crate) of_user: Pairs,
     of_res: Pairs,
@@ -246,7 +247,9 @@ impl PeerShareModel {
         let name = |(like, o): &(f64, u32)| format!("{} ({like:.2})", self.users.names[*o as usize]);
         let listed: Vec<String> = peers.iter().take(5).map(name).collect();
         format!(
-            "{user} -> {res} (tenant {tenant}) scores {score:.2}: of the users with the same habits {:.1} % by weight              access {res}. Of unseen but normal accesses, {:.2} % score this high. {} of {} users access {res}; of the              {} users most like {user}, {having} do: {}.",
+            "{user} -> {res} (tenant {tenant}) scores {score:.2}: of the users with the same habits {:.1} % by weight \
+             access {res}. Of unseen but normal accesses, {:.2} % score this high. {} of {} users access {res}; of the \
+             {} users most like {user}, {having} do: {}.",
             100.0 * affinity,
             100.0 * self.p_value(t, score),
             users.len(),

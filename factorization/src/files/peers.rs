@@ -1,12 +1,12 @@
 //! The baseline on disk: who accessed what; the rest follows.
 
-use super::folder::{Version, damaged, describe, replace};
 use super::tables::{read_history, write_history};
+use crate::folder::{Version, damaged, describe, replace};
 use crate::{Access, AccessColumns, Error, PeerShare, PeerShareModel};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-const FORMAT: &str = "huntbook peer share model";
+pub(crate) const FORMAT: &str = "huntbook peer share model";
 
 #[derive(Serialize, Deserialize)]
 struct Description {
@@ -49,9 +49,4 @@ impl PeerShareModel {
         let (tenant, user, res) = (column(|a| &a.tenant), column(|a| &a.user), column(|a| &a.res));
         description.parameters.fit(AccessColumns { tenant: &tenant, user: &user, res: &res }, &())
     }
-}
-
-/// Whether the folder holds this kind of model.
-pub(crate) fn is_peer_share(folder: &Path) -> Result<bool, Error> {
-    Version::read(folder).map(|(version, _)| version.format == FORMAT)
 }

@@ -4,21 +4,22 @@ use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Written into `model.json`; readers refuse newer ones.
+#[cfg_attr(not(feature = "frames"), allow(unreachable_pub))]
 pub const FORMAT_VERSION: u32 = 1;
 
 /// What every `model.json` starts with.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Version {
-    pub(super) format: String,
-    pub(super) format_version: u32,
-    pub(super) library_version: String,
+pub(crate) struct Version {
+    pub(crate) format: String,
+    pub(crate) format_version: u32,
+    pub(crate) library_version: String,
 }
 
 impl Version {
-    pub(super) fn current(format: &str) -> Self {
+    pub(crate) fn current(format: &str) -> Self {
         Version {
             format: format.to_owned(),
             format_version: FORMAT_VERSION,
@@ -26,7 +27,7 @@ impl Version {
         }
     }
 
-    pub(super) fn read(folder: &Path) -> Result<(Version, Vec<u8>), Error> {
+    pub(crate) fn read(folder: &Path) -> Result<(Version, Vec<u8>), Error> {
         let path = folder.join("model.json");
         let text = fs::read(&path).map_err(|e| Error::file("read", &path, e))?;
         let version: Version = serde_json::from_slice(&text).map_err(|e| damaged(&path, e))?;
@@ -46,7 +47,7 @@ impl Version {
     }
 
     /// The text of a `model.json` of that format.
-    pub(super) fn expect(folder: &Path, format: &str) -> Result<Vec<u8>, Error> {
+    pub(crate) fn expect(folder: &Path, format: &str) -> Result<Vec<u8>, Error> {
         let (version, text) = Self::read(folder)?;
         if version.format == format {
             return Ok(text);
@@ -56,13 +57,25 @@ impl Version {
     }
 }
 
-pub(super) fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
+impl Error {
+    pub(crate) fn file(action: &'static str, path: &Path, reason: impl std::fmt::Display) -> Self {
+        Error::File { action, path: PathBuf::from(path), reason: reason.to_string() }
+    }
+}
+
+/// Whether the folder holds a model of that format.
+#[cfg(feature = "frames")]
+pub(crate) fn is_a(folder: &Path, format: &str) -> Result<bool, Error> {
+    Version::read(folder).map(|(version, _)| version.format == format)
+}
+
+pub(crate) fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::file("read", path, format!("it is damaged: {why}"))
 }
 
 /// Lets `write` fill a new folder beside the wanted one and puts it in place. An existing model is replaced; anything
 /// else that is there is not touched.
-pub(super) fn replace(folder: &Path, write: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
+pub(crate) fn replace(folder: &Path, write: impl FnOnce(&Path) -> Result<(), Error>) -> Result<(), Error> {
     if folder.exists() && !folder.join("model.json").is_file() && !is_empty(folder) {
         return Err(Error::file("save to", folder, "it exists and is not a model; choose another folder"));
     }
@@ -82,7 +95,7 @@ pub(super) fn replace(folder: &Path, write: impl FnOnce(&Path) -> Result<(), Err
 }
 
 /// Writes `model.json`, the last file of a folder.
-pub(super) fn describe(folder: &Path, description: &impl Serialize) -> Result<(), Error> {
+pub(crate) fn describe(folder: &Path, description: &impl Serialize) -> Result<(), Error> {
     let path = folder.join("model.json");
     let text = serde_json::to_vec_pretty(description).map_err(|e| Error::file("write", &path, e))?;
     let mut file = File::create_new(&path).map_err(|e| Error::file("write", &path, e))?;

@@ -1,0 +1,1 @@
+//! Nothing here: `tests/onnx.rs` tests the feature `onnx` of huntbook-factorization.
