@@ -46,6 +46,7 @@ impl Engine {
                 frame: Arc::new(result.frame),
                 types: result.schema.iter().map(|column| column.kql_type.to_string()).collect(),
                 render: result.render,
+                earlier_results: result.earlier_results,
             })
         })
     }

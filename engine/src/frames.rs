@@ -12,6 +12,16 @@ pub(crate) struct Frames {
     next: FrameId,
     frames: HashMap<FrameId, Held>,
     names: BTreeMap<String, FrameId>,
+    /// Set while a cell runs that may be rolled back.
+    checkpoint: Option<Checkpoint>,
+}
+
+/// The handles of the cell process before a cell.
+struct Checkpoint {
+    /// The newest frame at that time
+    newest: FrameId,
+    /// Frames from before the cell of which the cell has dropped handles
+    released: Vec<FrameId>,
 }
 
 struct Held {
@@ -54,14 +64,45 @@ impl Frames {
     }
 
     pub(crate) fn release(&mut self, id: FrameId) {
+        if let Some(checkpoint) = &mut self.checkpoint
+            && id <= checkpoint.newest
+        {
+            return checkpoint.released.push(id);
+        }
         if let Some(held) = self.frames.get_mut(&id) {
             held.handles = held.handles.saturating_sub(1);
         }
         self.drop_if_unused(id);
     }
 
+    /// A cell begins: its variables may come back as they are now, and with them their handles.
+    pub(crate) fn set_checkpoint(&mut self) {
+        self.commit();
+        self.checkpoint = Some(Checkpoint { newest: self.next, released: Vec::new() });
+    }
+
+    /// The cell has come back: what it dropped is dropped.
+    pub(crate) fn commit(&mut self) {
+        if let Some(checkpoint) = self.checkpoint.take() {
+            checkpoint.released.into_iter().for_each(|id| self.release(id));
+        }
+    }
+
+    /// The cell's variables are as before it: what it dropped is there, and what it made has no handle.
+    pub(crate) fn roll_back(&mut self) {
+        let Some(checkpoint) = self.checkpoint.take() else { return };
+        let named: Vec<FrameId> = self.names.values().copied().collect();
+        self.frames.retain(|id, held| {
+            if *id > checkpoint.newest {
+                held.handles = 0;
+            }
+            held.handles > 0 || named.contains(id)
+        });
+    }
+
     /// The cell process is gone and its handles with it.
     pub(crate) fn release_all(&mut self) {
+        self.checkpoint = None;
         let named: Vec<FrameId> = self.names.values().copied().collect();
         self.frames.retain(|id, held| {
             held.handles = 0;
@@ -104,6 +145,31 @@ mod tests {
 
     fn frame() -> Arc<DataFrame> {
         Arc::new(DataFrame::empty())
+    }
+
+    #[test]
+    fn handles_come_back_with_a_cell_that_is_rolled_back() {
+        let mut frames = Frames::default();
+        let handed = |frames: &mut Frames| {
+            let id = frames.insert(frame());
+            frames.retain(id);
+            id
+        };
+        let (kept, dropped) = (handed(&mut frames), handed(&mut frames));
+        frames.set_checkpoint();
+        frames.release(dropped);
+        let (made, named, passing) = (handed(&mut frames), handed(&mut frames), handed(&mut frames));
+        frames.bind("hits", named);
+        // What a cell makes and drops is gone at once: loops over queries hold one result at a time.
+        frames.release(passing);
+        assert!(frames.get(passing).is_none());
+        frames.roll_back();
+        assert!([kept, dropped, named].iter().all(|id| frames.get(*id).is_some()) && frames.get(made).is_none());
+        frames.set_checkpoint();
+        frames.release(dropped);
+        assert!(frames.get(dropped).is_some());
+        frames.commit();
+        assert!(frames.get(dropped).is_none() && frames.get(kept).is_some());
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub struct QueryAnswer {
     pub frame: Arc<DataFrame>,
     pub types: Vec<String>,
     pub render: Option<Render>,
+    /// How many results of the query are not here: this is the last of them.
+    pub earlier_results: usize,
 }
 
 impl Engine {

@@ -8,6 +8,22 @@ use polars::prelude::DataFrame;
 use crate::{Engine, Result, frames};
 
 impl Engine {
+    /// Rust code begins that may be rolled back. Then comes [`commit_handles`](Self::commit_handles),
+    /// [`roll_back_handles`](Self::roll_back_handles) or [`forget_cell_handles`](Self::forget_cell_handles).
+    pub fn set_handle_checkpoint(&self) {
+        self.state().frames.set_checkpoint();
+    }
+
+    /// The code has come back, with its changes.
+    pub fn commit_handles(&self) {
+        self.state().frames.commit();
+    }
+
+    /// The cell process is as it was before the code.
+    pub fn roll_back_handles(&self) {
+        self.state().frames.roll_back();
+    }
+
     /// The cell process ended: its handles are gone. Named frames stay.
     pub fn forget_cell_handles(&self) {
         self.state().frames.release_all();

@@ -13,7 +13,16 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use huntbook_wire::environment;
 
+#[cfg(target_os = "linux")]
+mod checkpoint;
+
+#[cfg(target_os = "linux")]
+pub(crate) use checkpoint::{Running, running, take_end};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use elsewhere::{Running, running, take_end};
+
 const RUNTIME_VARIABLE: &str = "EVCXR_IS_RUNTIME";
+const COMPLETE: &[u8] = b"EVCXR_EXECUTION_COMPLETE\n";
 const TYPE_CHANGED: &str = "EVCXR_VARIABLE_CHANGED_TYPE:";
 /// Descriptors at which the kernel puts the write ends of the user's stdout and stderr.
 pub(crate) const USER_STDOUT: RawFd = 100;
@@ -23,8 +32,20 @@ pub(crate) const USER_STDERR: RawFd = 101;
 /// for the one that evcxr moves them to; a library that is loaded already needs no path.
 pub(crate) const STANDARD_LIBRARY: &str = "HUNTBOOK_STD";
 
+/// Names the file in which cell processes say which of them runs a cell.
+pub(crate) const STATUS: &str = "HUNTBOOK_CELL_STATUS";
+
+/// evcxr gives a cell up, and with it nothing else, if a control line is not UTF-8: the state of its variables stays as it
+/// was before the cell. Why the cell was rolled back stands in a file.
+const ROLLED_BACK: &[u8] = b"\xFFHUNTBOOK_ROLLED_BACK\n";
+
+/// Bits of what the prelude answers at the end of a cell.
+const BEGUN: c_int = 1;
+const PANICKED: c_int = 2;
+
 type CellFunction = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
 type CellEnd = unsafe extern "C" fn() -> c_int;
+type Abandon = unsafe extern "C" fn();
 
 /// Did evcxr start this process?
 pub fn is_requested() -> bool {
@@ -58,53 +79,108 @@ fn serve() -> std::io::Result<()> {
     if let Ok(library) = std::env::var(STANDARD_LIBRARY) {
         load(&library)?;
     }
-    let mut store: *mut c_void = std::ptr::null_mut();
-    for line in instructions.lines() {
-        let line = line?;
-        let mut words = line.split(' ');
-        let (Some("LOAD_AND_RUN"), Some(object), Some(function)) = (words.next(), words.next(), words.next()) else {
-            return Err(std::io::Error::other(format!("unknown instruction `{line}`")));
-        };
-        store = run_cell(object, function, store, &mut control)?;
-        control.write_all(b"EVCXR_EXECUTION_COMPLETE\n")?;
-    }
-    Ok(())
+    Cells { store: std::ptr::null_mut(), library: std::ptr::null_mut(), control }.run(instructions)
 }
 
-fn run_cell(
-    object: &str,
-    function: &str,
+/// What this process holds: the variables, and the library of the last cell.
+struct Cells {
     store: *mut c_void,
-    control: &mut std::fs::File,
-) -> std::io::Result<*mut c_void> {
-    let (mut before_user_code, write_end) = pipe()?;
-    redirect(write_end.as_raw_fd(), 1)?;
-    drop(write_end);
-    let library = load(object)?;
-    let cell =
-        symbol(library, function).ok_or_else(|| std::io::Error::other(format!("{object} has no `{function}`")))?;
-    // SAFETY: evcxr generated this function with exactly this signature, and `store` is what the previous cell
-    // returned, or null at the start. Panics are caught inside.
-    let store = unsafe { std::mem::transmute::<*mut c_void, CellFunction>(cell)(store) };
-    // SAFETY: the prelude exports this function with this signature.
-    let begun = symbol(library, "huntbook_cell_end")
-        .is_some_and(|end| unsafe { std::mem::transmute::<*mut c_void, CellEnd>(end)() } != 0);
-    // The last writer of the pipe goes, so that reading it ends.
-    if is_open(USER_STDOUT) {
-        redirect(USER_STDOUT, 1)?;
-    } else {
-        redirect(control.as_raw_fd(), 1)?;
+    library: *mut c_void,
+    control: std::fs::File,
+}
+
+impl Cells {
+    #[cfg(target_os = "linux")]
+    fn run(mut self, instructions: impl BufRead) -> std::io::Result<()> {
+        use checkpoint::{Role, Status, finish_alone, leave_root, take};
+        let Some(status) = std::env::var_os(STATUS).map(|path| Status::open(path.as_ref())).transpose()? else {
+            return self.run_without_checkpoints(instructions);
+        };
+        leave_root(&status)?;
+        for line in instructions.lines() {
+            let line = line?;
+            match take(&status)? {
+                Role::Alone => {
+                    self.cell(&line)?;
+                    finish_alone(&status)?;
+                }
+                Role::Copy(original) => {
+                    if self.cell(&line)? & PANICKED != 0 {
+                        original.give_up();
+                    }
+                    original.commit(&status)?;
+                }
+                Role::RolledBack(_) => {
+                    self.abandon();
+                    self.control.write_all(ROLLED_BACK)?;
+                    continue;
+                }
+            }
+            self.control.write_all(COMPLETE)?;
+        }
+        Ok(())
     }
-    let mut printed = String::new();
-    before_user_code.read_to_string(&mut printed)?;
-    for line in printed.split_inclusive('\n') {
-        if !begun && line.starts_with(TYPE_CHANGED) {
-            control.write_all(line.as_bytes())?;
+
+    #[cfg(not(target_os = "linux"))]
+    fn run(self, instructions: impl BufRead) -> std::io::Result<()> {
+        self.run_without_checkpoints(instructions)
+    }
+
+    fn run_without_checkpoints(mut self, instructions: impl BufRead) -> std::io::Result<()> {
+        for line in instructions.lines() {
+            self.cell(&line?)?;
+            self.control.write_all(COMPLETE)?;
+        }
+        Ok(())
+    }
+
+    /// Runs one cell; gives [`BEGUN`] and [`PANICKED`].
+    fn cell(&mut self, instruction: &str) -> std::io::Result<c_int> {
+        let mut words = instruction.split(' ');
+        let (Some("LOAD_AND_RUN"), Some(object), Some(function)) = (words.next(), words.next(), words.next()) else {
+            return Err(std::io::Error::other(format!("unknown instruction `{instruction}`")));
+        };
+        let (mut before_user_code, write_end) = pipe()?;
+        redirect(write_end.as_raw_fd(), 1)?;
+        drop(write_end);
+        self.library = load(object)?;
+        let cell = symbol(self.library, function)
+            .ok_or_else(|| std::io::Error::other(format!("{object} has no `{function}`")))?;
+        // SAFETY: evcxr generated this function with exactly this signature, and `store` is what the previous cell
+        // returned, or null at the start. Panics are caught inside.
+        self.store = unsafe { std::mem::transmute::<*mut c_void, CellFunction>(cell)(self.store) };
+        // SAFETY: the prelude exports this function with this signature.
+        let end = symbol(self.library, "huntbook_cell_end")
+            .map_or(0, |end| unsafe { std::mem::transmute::<*mut c_void, CellEnd>(end)() });
+        // The last writer of the pipe goes, so that reading it ends.
+        if is_open(USER_STDOUT) {
+            redirect(USER_STDOUT, 1)?;
         } else {
-            write_all(1, line.as_bytes());
+            redirect(self.control.as_raw_fd(), 1)?;
+        }
+        let mut printed = String::new();
+        before_user_code.read_to_string(&mut printed)?;
+        for line in printed.split_inclusive('\n') {
+            if end & BEGUN == 0 && line.starts_with(TYPE_CHANGED) {
+                self.control.write_all(line.as_bytes())?;
+            } else {
+                write_all(1, line.as_bytes());
+            }
+        }
+        Ok(end)
+    }
+
+    /// The engine hears of the copy that ended by the end of its connection, which this process shares: it makes a new one.
+    #[cfg(target_os = "linux")]
+    fn abandon(&self) {
+        if self.library.is_null() {
+            return;
+        }
+        if let Some(abandon) = symbol(self.library, "huntbook_cell_abandoned") {
+            // SAFETY: the prelude exports this function with this signature.
+            unsafe { std::mem::transmute::<*mut c_void, Abandon>(abandon)() };
         }
     }
-    Ok(store)
 }
 
 /// Loads a shared object for good: unloading one would take the code of live threads and destructors away.
@@ -169,5 +245,23 @@ fn write_all(descriptor: RawFd, mut bytes: &[u8]) {
             Ok(written) if written > 0 => bytes = &bytes[written..],
             _ => return,
         }
+    }
+}
+
+/// Systems without checkpoints: every cell runs in the process that holds the variables.
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    #[derive(Clone, Copy)]
+    pub(crate) struct Running {
+        pub(crate) pid: i32,
+        pub(crate) has_checkpoint: bool,
+    }
+
+    pub(crate) fn running(_status: &std::path::Path) -> Option<Running> {
+        None
+    }
+
+    pub(crate) fn take_end(_status: &std::path::Path) -> Option<String> {
+        None
     }
 }

@@ -10,17 +10,20 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use huntbook_engine::{CellEvents, Display, Engine};
 use huntbook_wire::{Envelope, environment, read_message, write_message};
 
-use crate::cell_process::{USER_STDERR, USER_STDOUT};
+use crate::cell_process::{self, USER_STDERR, USER_STDOUT};
 use crate::output::{Output, Sink, Stream};
 
 /// Text is gathered this long before it is sent: one message per moment, not one per line.
 const GATHER: Duration = Duration::from_millis(10);
 const PIPE_BYTES: i32 = 1 << 20;
+
+/// How long the connection of a process that has ended may take to end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How the running cell failed, as its process reported it.
 #[derive(Clone, Debug)]
@@ -40,6 +43,8 @@ pub(crate) struct Hub {
     failure: Mutex<Option<Failure>>,
     /// Engine calls of the cell that have not been answered yet.
     calls: AtomicUsize,
+    /// Connections of cell processes.
+    connections: AtomicUsize,
     /// evcxr is starting: what is printed is its own.
     muted: AtomicBool,
 }
@@ -63,6 +68,7 @@ impl Hub {
             sink: Mutex::new(None),
             failure: Mutex::new(None),
             calls: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
             muted: AtomicBool::new(false),
         });
         spawn("hub-text", {
@@ -82,7 +88,8 @@ impl Hub {
         command
             .env(environment::SOCKET, self.folder.join("engine.sock"))
             .env(environment::TOKEN, &self.token)
-            .env("HUNTBOOK_TRANSFER_DIR", &self.engine.settings().transfer);
+            .env("HUNTBOOK_TRANSFER_DIR", &self.engine.settings().transfer)
+            .env(cell_process::STATUS, self.status());
         let [stdout, stderr] = [self.write_ends[0].as_raw_fd(), self.write_ends[1].as_raw_fd()];
         let kernel = std::process::id();
         // SAFETY: between fork and exec only async-signal-safe calls are made.
@@ -133,6 +140,32 @@ impl Hub {
         self.pump();
         self.muted.store(false, Ordering::SeqCst);
         result
+    }
+
+    /// Where cell processes say which of them runs a cell.
+    pub(crate) fn status(&self) -> PathBuf {
+        self.folder.join("cell")
+    }
+
+    /// Rust code begins, which may be rolled back.
+    pub(crate) fn begin_rust(&self) {
+        cell_process::take_end(&self.status());
+        self.engine.set_handle_checkpoint();
+    }
+
+    /// Rust code has ended. If it was rolled back, says why, and the engine takes back what it did to handles.
+    pub(crate) fn end_rust(&self) -> Option<String> {
+        let Some(why) = cell_process::take_end(&self.status()) else {
+            self.engine.commit_handles();
+            return None;
+        };
+        // What the process sent before it ended is read first.
+        let began = Instant::now();
+        while self.connections.load(Ordering::SeqCst) > 0 && began.elapsed() < LAST_WORDS {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.engine.roll_back_handles();
+        Some(why)
     }
 
     pub(crate) fn take_failure(&self) -> Option<Failure> {
@@ -186,6 +219,13 @@ impl Hub {
         if !same(token.as_bytes(), self.token.as_bytes()) {
             return Err(std::io::Error::other("wrong token"));
         }
+        self.connections.fetch_add(1, Ordering::SeqCst);
+        let ended = self.answer(stream);
+        self.connections.fetch_sub(1, Ordering::SeqCst);
+        ended
+    }
+
+    fn answer(&self, mut stream: UnixStream) -> std::io::Result<()> {
         while let Some(request) = read_message(&mut stream)? {
             self.calls.fetch_add(1, Ordering::SeqCst);
             self.pump();

@@ -22,6 +22,12 @@ pub(crate) fn kill_builds() -> bool {
     killed
 }
 
+/// Sends a signal to a process of this kernel.
+pub(crate) fn send(pid: i32, signal: i32) {
+    // SAFETY: only sends a signal.
+    unsafe { libc::kill(pid, signal) };
+}
+
 struct Entry {
     parent: i32,
     name: String,

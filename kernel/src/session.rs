@@ -13,10 +13,13 @@ use huntbook_magics::{Magic, Segment, split};
 use crate::cells::{RustCells, Template, assigned, mentioned, remove_leftovers};
 use crate::hub::Hub;
 use crate::output::{CellError, Output, Sink, Stream};
-use crate::processes;
+use crate::{cell_process, processes};
 
 /// How long an interrupted engine call has to reach user code and end the cell by itself.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long an interrupted cell may take to end by its own handler.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Where a session works.
 #[derive(Clone, Debug)]
@@ -300,6 +303,35 @@ impl Session {
         if !in_engine && self.ends_within(Duration::from_millis(20)) {
             return;
         }
+        self.stop_rust();
+    }
+
+    /// Ends the process that runs the cell. With a checkpoint the variables stay; else they are lost with it.
+    #[cfg(target_os = "linux")]
+    fn stop_rust(&self) {
+        let began = Instant::now();
+        while self.running.load(Ordering::SeqCst) && began.elapsed() < GRACE {
+            match cell_process::running(&self.hub.status()) {
+                // rust-analyzer is at work; what it works on is about to be built and run.
+                None => drop(processes::kill_builds()),
+                Some(cell) if cell.has_checkpoint => {
+                    processes::send(cell.pid, libc::SIGINT);
+                    let stays = || cell_process::running(&self.hub.status()) == Some(cell);
+                    // User code may have a handler of its own.
+                    if !self.ends_within(PATIENCE) && stays() {
+                        processes::send(cell.pid, libc::SIGKILL);
+                    }
+                }
+                Some(cell) => processes::send(cell.pid, libc::SIGKILL),
+            }
+            if self.ends_within(Duration::from_millis(5)) {
+                return;
+            }
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn stop_rust(&self) {
         if let Some(process) = lock(&self.process).as_ref() {
             let _ = lock(process).kill();
         }

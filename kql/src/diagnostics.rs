@@ -96,7 +96,8 @@ impl Diagnostic {
     /// Adds ``did you mean `x`?`` when some candidate is close to `wanted`.
     #[must_use]
     pub fn with_nearest<'a>(self, wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
-        match nearest(wanted, candidates) {
+        // What is there under this very name was refused for another reason.
+        match nearest(wanted, candidates.into_iter().filter(|candidate| *candidate != wanted)) {
             Some(name) => self.with_hint(format!("did you mean `{name}`?")),
             None => self,
         }

@@ -7,6 +7,7 @@ use polars::prelude::{DataFrame, LazyFrame};
 
 use crate::{
     CancelToken, Catalog, Column, Diagnostic, Limits, Literal, Query, QueryError, Render, Stopped,
+    ast::Statement,
     limits::Watch,
     now_ticks, parser,
     plan::{Binder, Table},
@@ -44,6 +45,8 @@ pub struct KqlTable {
     pub frame: DataFrame,
     /// Set if the query ends in `render`.
     pub render: Option<Render>,
+    /// How many results of the query are not here: where several statements give rows, this is the last of them.
+    pub earlier_results: usize,
     /// What it took.
     pub stats: Stats,
 }
@@ -59,6 +62,15 @@ pub struct Stats {
     pub planning: Duration,
     /// Running the plan.
     pub running: Duration,
+}
+
+/// A query that is ready to run.
+struct Planned {
+    table: Table,
+    render: Option<Render>,
+    /// Whether it runs in batches.
+    streams: bool,
+    earlier_results: usize,
 }
 
 impl Engine {
@@ -138,8 +150,8 @@ impl Engine {
     ///
     /// Errors: mistakes in the query, and plans that polars refuses.
     pub fn explain(&self, query: &str) -> Result<String, QueryError> {
-        let (table, ..) = self.plan(query, &Watch::idle())?;
-        table.canonical().frame.explain(true).map_err(|error| QueryError::Execution(error.to_string()))
+        let planned = self.plan(query, &Watch::idle())?;
+        planned.table.canonical().frame.explain(true).map_err(|error| QueryError::Execution(error.to_string()))
     }
 
     /// Parses, binds, plans and runs a query.
@@ -159,7 +171,7 @@ impl Engine {
     fn run_watched(&self, query: &str, watch: &Arc<Watch>) -> Result<KqlTable, QueryError> {
         let stopped = |why: Stopped| QueryError::Stopped(why);
         watch.check().map_err(stopped)?;
-        let (table, render, streams) = self.plan(query, watch)?;
+        let Planned { table, render, streams, earlier_results } = self.plan(query, watch)?;
         let planning = watch.elapsed();
         let table = table.canonical();
         let table = Table { frame: watch.over_result(table.frame), ..table };
@@ -171,11 +183,10 @@ impl Engine {
             planning,
             running: watch.elapsed().saturating_sub(planning),
         };
-        Ok(KqlTable { schema, frame, render, stats })
+        Ok(KqlTable { schema, frame, render, earlier_results, stats })
     }
 
-    /// The plan, what to render, and whether it runs in batches.
-    fn plan(&self, query: &str, watch: &Arc<Watch>) -> Result<(Table, Option<Render>, bool), QueryError> {
+    fn plan(&self, query: &str, watch: &Arc<Watch>) -> Result<Planned, QueryError> {
         let (tree, diagnostics) = self.parse(query);
         if !diagnostics.is_empty() {
             return Err(QueryError::Diagnostics(diagnostics));
@@ -185,7 +196,8 @@ impl Engine {
         let binder = binder.watched(watch.clone());
         let located = |diagnostic: Diagnostic| QueryError::Diagnostics(vec![diagnostic.located(query)]);
         let (table, render) = binder.query(&tree).map_err(located)?;
-        Ok((table, render, binder.streams.get()))
+        let results = tree.statements.iter().filter(|statement| matches!(statement, Statement::Expression(_))).count();
+        Ok(Planned { table, render, streams: binder.streams.get(), earlier_results: results.saturating_sub(1) })
     }
 
     /// A binder that only checks.

@@ -70,6 +70,14 @@ mistakes! {
     has_with_a_list: "SigninLogs | where UserPrincipalName has ('a', 'b')" => "1:46 KH0002 expected `)`, found `,` | for several terms use `has_any (...)` or `has_all (...)`";
     between_without_brackets: "SigninLogs | where Attempts between 1 and 5" => "1:37 KH0002 expected `(`, found a long literal | write `between (low .. high)`";
     a_comma_in_where: "SigninLogs | where Attempts > 1, ResultType == '0'" => "1:32 KH0002 expected `|` or `;`, found `,` | join conditions with `and`";
+    matches_without_regex: "SigninLogs | where IPAddress matches '10.*'" => "1:30 KH0002 expected `|` or the end of the operator, found `matches` | write `matches regex`";
+    has_any_negated: "SigninLogs | where ResultType !has_any ('a')" => "1:31 KH0002 expected `|` or the end of the operator, found `!has_any` | use `not(x has_any (...))`";
+    startswith_with_a_list: "SigninLogs | where ResultType startswith ('a', 'b')" => "1:46 KH0002 expected `)`, found `,` | for several texts join conditions with `or`, or use `matches regex`";
+    top_with_two_keys: "SigninLogs | top 3 by ResultType, Attempts" => "1:33 KH0002 expected `|` or `;`, found `,` | `top` takes one key: `sort by a, b | take n` takes several";
+    count_without_brackets: "SigninLogs | summarize count by ResultType" => "1:24 KH0102 unknown column `count` | an aggregate is called with brackets: `count()`";
+    an_unknown_type_in_a_datatable: "datatable(a: lng) [5]" => "1:14 KH0002 expected a type such as `string` or `long`, found `lng` | did you mean `long`?";
+    a_function_of_sql: "SigninLogs | extend x = lower(ResultType)" => "1:25 KH0103 unknown function `lower` | here it is tolower(...)";
+    an_unknown_visualization: "SigninLogs | render piechrt" => "1:21 KH0107 unknown visualization `piechrt` | did you mean `piechart`?";
     a_dangling_operator: "SigninLogs | where Attempts >" => "1:30 KH0002 expected an expression, found the end of the query | something is missing behind `>`";
     a_dangling_pipe: "SigninLogs | where Attempts > 1 |" => "1:34 KH0002 expected an operator, found the end of the query | leave out the last `|`, or write an operator behind it";
     curly_quotes: "SigninLogs | where ResultType == “0”" => "1:34 KH0002 expected an expression, found `“` | write plain quotes: \" or '";

@@ -98,3 +98,15 @@ proptest! {
         }
     }
 }
+
+/// The columns of a schema are in their order, also where rows have none.
+#[test]
+fn a_schema_keeps_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.parquet");
+    let mut frame = df!("b" => [1i64, 2], "a" => ["x", "y"]).unwrap();
+    ParquetWriter::new(File::create(&path).unwrap()).finish(&mut frame).unwrap();
+    let engine = Engine::new(Files::new().with("T", &path));
+    let schema = engine.run("T | join kind=inner T on b | getschema | project ColumnOrdinal, ColumnName").unwrap();
+    assert_eq!(rows_of(&schema), serde_json::json!([[0, "b"], [1, "a"], [2, "b1"], [3, "a1"]]));
+}

@@ -62,6 +62,13 @@ impl Kql {
         let provenance = provenance(rows, began.elapsed().as_secs_f64() * 1000.0);
         display.metadata.extend(provenance);
         let mut displays = Vec::new();
+        if answer.earlier_results > 0 {
+            let note = format!(
+                "the query has {} results: this is the last. Put the others in cells of their own",
+                answer.earlier_results + 1
+            );
+            displays.push(Display::new([("text/plain", note)]));
+        }
         if let Some(render) = &answer.render {
             let note = format!("`render {}` is not drawn yet: the rows are shown as a table", render.kind);
             displays.push(Display::new([("text/plain", note)]));

@@ -41,6 +41,11 @@ pub(crate) fn tell(request: &Request) {
     }
 }
 
+/// The next call makes a new connection.
+pub(crate) fn disconnect() {
+    *CONNECTION.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+}
+
 fn connect() -> Result<UnixStream> {
     let variable =
         |name: &str| std::env::var(name).map_err(|_| lost(&format!("{name} is not set: this is not a huntbook cell")));

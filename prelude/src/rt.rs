@@ -13,6 +13,8 @@ use crate::{Frame, IntoLiteral};
 
 /// Has the running cell's user code begun?
 static BEGUN: AtomicBool = AtomicBool::new(false);
+/// Has it panicked?
+static PANICKED: AtomicBool = AtomicBool::new(false);
 static CELL_THREAD: std::sync::Mutex<Option<ThreadId>> = std::sync::Mutex::new(None);
 
 thread_local! {
@@ -36,12 +38,18 @@ pub fn begin() {
     BEGUN.store(true, Ordering::SeqCst);
 }
 
-/// Called by the cell process after the cell's function returned: 1 when user code had begun.
+/// Called by the cell process after the cell's function returned: 1 when user code had begun, and 2 when it panicked.
 #[unsafe(no_mangle)]
 pub extern "C" fn huntbook_cell_end() -> i32 {
     flush_pending();
     flush_stdout();
-    i32::from(BEGUN.swap(false, Ordering::SeqCst))
+    i32::from(BEGUN.swap(false, Ordering::SeqCst)) + 2 * i32::from(PANICKED.swap(false, Ordering::SeqCst))
+}
+
+/// Called by the cell process after a copy of it, which shared the connection to the engine, has ended in a cell.
+#[unsafe(no_mangle)]
+pub extern "C" fn huntbook_cell_abandoned() {
+    client::disconnect();
 }
 
 fn descriptor(variable: &str) -> Option<i32> {
@@ -84,6 +92,7 @@ pub fn report_panic() {
             flush_pending();
             flush_stdout();
             let _ = client::call(&request);
+            PANICKED.store(true, Ordering::SeqCst);
             control("EVCXR_PANIC_NOTIFICATION\n");
         }
         None => ::std::println!("EVCXR_PANIC_NOTIFICATION"),

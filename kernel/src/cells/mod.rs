@@ -146,11 +146,18 @@ impl RustCells {
         let before = lines.len();
         let wrapped = format!("{}\n{code}", lines.join("\n"));
         let variables = self.variables();
-        let result = self.context.execute(&wrapped);
         if let Some(hub) = &self.hub {
-            hub.pump();
+            hub.begin_rust();
         }
+        let result = self.context.execute(&wrapped);
+        let rolled_back = self.hub.as_ref().and_then(|hub| {
+            hub.pump();
+            hub.end_rust()
+        });
         let failure = self.hub.as_ref().and_then(|hub| hub.take_failure());
+        if let (None, Some(why), Err(_)) = (&failure, rolled_back, &result) {
+            return Err(crashed(&why));
+        }
         match (failure, result) {
             (Some(failure), _) => Err(self.reported(failure, code)),
             (None, Ok(outputs)) => {
@@ -231,6 +238,11 @@ fn split_commands(code: &str) -> (Vec<&str>, &str) {
         }
         rest = after;
     }
+}
+
+fn crashed(why: &str) -> CellError {
+    let text = format!("the cell ended its process: {why}. Rust variables are as they were before the cell");
+    CellError::new("CellCrashed", text)
 }
 
 fn process_ended(why: &str, variables: &[(String, String)]) -> CellError {

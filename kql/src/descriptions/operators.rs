@@ -48,7 +48,11 @@ pub(super) const OPERATORS: &[(&str, &str, &str)] = &[
     ("render", "render timechart", "Draws the result as a chart."),
     ("sample", "sample number", "Some rows, picked at random."),
     ("sample-distinct", "sample-distinct number of column", "Some distinct values of a column."),
-    ("scan", "scan with (step name: condition => column = value; ...)", "Finds sequences of rows, step by step."),
+    (
+        "scan",
+        "scan with (step name: condition => column = value; ...)",
+        "Finds sequences of rows, step by step. Optional steps, `output=last`, `with_match_id` and partitions of its own are refused.",
+    ),
     ("search", "search \"term\"", "Rows in which any column has the term."),
     ("serialize", "serialize column = row_number()", "Fixes the order of the rows, for functions such as prev."),
     ("sort", "sort by column desc, ...", "Sorts the rows, descending unless asc is said."),

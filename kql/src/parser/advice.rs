@@ -11,6 +11,11 @@ const FOREIGN: &[(&str, &str)] = &[
     ("like", "use `has` for a word, `contains` for a part, `matches regex` for a pattern"),
     ("ilike", "use `has` for a word, `contains` for a part, `matches regex` for a pattern"),
     ("rlike", "use `matches regex`"),
+    ("matches", "write `matches regex`"),
+    ("!has_any", "use `not(x has_any (...))`"),
+    ("!has_all", "use `not(x has_all (...))`"),
+    ("!matches", "use `not(x matches regex ...)`"),
+    ("!between", "write `!between (low .. high)`"),
     ("is", "use `isnull(...)`, `isempty(...)` or `isnotempty(...)`"),
     ("not", "use `!in`, `!has`, `!contains`, or `not(...)` around the condition"),
     ("equals", "use `==`, or `=~` for any case"),
@@ -195,6 +200,9 @@ impl Slip<'_> {
                     Some("for several terms use `has_any (...)` or `has_all (...)`".to_string())
                 }
                 Some("!has" | "!contains") => Some("for several terms use `not(x has_any (...))`".to_string()),
+                Some("startswith" | "endswith" | "startswith_cs" | "endswith_cs" | "hasprefix" | "hassuffix") => {
+                    Some("for several texts join conditions with `or`, or use `matches regex`".to_string())
+                }
                 _ if matches!(self.symbol(open - 1), Some("==" | "=~")) => {
                     Some("for several values use `in (...)`".to_string())
                 }
@@ -226,11 +234,20 @@ impl Slip<'_> {
             return None;
         }
         if self.symbol(self.at) == Some(",") {
+            if self.operator() == Some("top") {
+                return Some("`top` takes one key: `sort by a, b | take n` takes several".to_string());
+            }
             return matches!(self.operator(), Some("where" | "filter"))
                 .then(|| "join conditions with `and`".to_string());
         }
         if self.is_behind_dashes() {
             return Some("comments begin with `//`".to_string());
+        }
+        if let Some("!") = self.symbol(self.at)
+            && let Some(word) = self.word(self.at + 1)
+            && let Some((_, advice)) = FOREIGN.iter().find(|(foreign, _)| foreign.strip_prefix('!') == Some(word))
+        {
+            return Some((*advice).to_string());
         }
         let Some(word) = self.word(self.at) else {
             let is_value = matches!(self.tokens.get(self.at)?.kind, TokenKind::Literal(_));

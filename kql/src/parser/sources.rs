@@ -57,8 +57,15 @@ fn datatable_value(input: Tokens<'_>) -> Parsed<'_, Expr> {
 
 /// `(name: type, ...)`, perhaps with a comma behind the last.
 pub(super) fn declared_columns(input: Tokens<'_>) -> Parsed<'_, Vec<(Name, KqlType)>> {
-    let list = nom::sequence::terminated(separated_list0(punct(","), column_declaration), opt(punct(",")));
+    let list = nom::sequence::terminated(separated_list0(punct(","), declared_column), opt(punct(",")));
     nested(punct("("), list, punct(")"))(input)
+}
+
+/// As [`column_declaration`], where nothing else may stand: what follows the colon must be a type.
+fn declared_column(input: Tokens<'_>) -> Parsed<'_, (Name, KqlType)> {
+    let (rest, (name, ())) = (name, punct(":")).parse(input)?;
+    let (rest, kql_type) = required(kql_type, rest)?;
+    Ok((rest, (name, kql_type)))
 }
 
 pub(super) fn column_declaration(input: Tokens<'_>) -> Parsed<'_, (Name, KqlType)> {

@@ -493,6 +493,28 @@ pub(super) fn is_unknown(name: &str) -> bool {
         && functions::signatures::aggregate(name).is_none()
 }
 
+/// What other languages call functions.
+const FOREIGN_FUNCTIONS: &[(&str, &str)] = &[
+    ("lower", "tolower(...)"),
+    ("upper", "toupper(...)"),
+    ("len", "strlen(...) for text, array_length(...) for arrays"),
+    ("length", "strlen(...) for text, array_length(...) for arrays"),
+    ("concat", "strcat(...)"),
+    ("median", "percentile(..., 50)"),
+    ("mean", "avg(...)"),
+    ("average", "avg(...)"),
+    ("nvl", "coalesce(...)"),
+    ("ifnull", "coalesce(...)"),
+    ("if", "iff(condition, then, otherwise)"),
+    ("substr", "substring(text, start, length)"),
+    ("count_distinct_if", "dcountif(...)"),
+    ("date_trunc", "bin(time, 1d) or startofday(time)"),
+    ("cast", "tostring(...), tolong(...), todatetime(...)"),
+    ("typeof", "gettype(...)"),
+    ("regex_match", "extract(regex, 1, text), or `matches regex`"),
+    ("collect", "make_list(...) or make_set(...)"),
+];
+
 pub(super) fn unknown_function(name: &Name, scope: &Scope) -> Diagnostic {
     if functions::NOT_EXECUTED.contains(&name.text.as_str())
         || name.text.starts_with("series_")
@@ -507,6 +529,10 @@ pub(super) fn unknown_function(name: &Name, scope: &Scope) -> Diagnostic {
         .chain(super::aggregates::aggregate_names());
     let candidates: Vec<String> = fixed.map(str::to_owned).chain(lets).collect();
     let message = format!("unknown function `{}`", name.text);
-    Diagnostic::new(codes::UNKNOWN_FUNCTION, name.span.clone(), message)
-        .with_nearest(&name.text, candidates.iter().map(String::as_str))
+    let diagnostic = Diagnostic::new(codes::UNKNOWN_FUNCTION, name.span.clone(), message);
+    let lowered = name.text.to_lowercase();
+    if let Some((_, here)) = FOREIGN_FUNCTIONS.iter().find(|(foreign, _)| *foreign == lowered) {
+        return diagnostic.with_hint(format!("here it is {here}"));
+    }
+    diagnostic.with_nearest(&name.text, candidates.iter().map(String::as_str))
 }

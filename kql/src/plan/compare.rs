@@ -153,7 +153,9 @@ fn aligned(op: BinaryOp, left: Typed, right: Typed, span: &Span) -> Bound<(Typed
         // A constant such as "4625" becomes the number, so that the column is compared as it is.
         (String, other) if is_equality && number(other) && left.constant.is_some() => widest(other),
         (other, String) if is_equality && number(other) && right.constant.is_some() => widest(other),
-        (String, other) | (other, String) if is_equality && (number(other) || matches!(other, Guid | Bool)) => String,
+        // Guids are written in any case, with or without braces.
+        (String, Guid) | (Guid, String) if is_equality => Guid,
+        (String, other) | (other, String) if is_equality && (number(other) || other == Bool) => String,
         // Here the text is what gets converted.
         (String, other) | (other, String) if is_equality && matches!(other, Datetime | Timespan) => other,
         (Bool, other) | (other, Bool) if is_equality && matches!(other, Int | Long) => Bool,

@@ -41,6 +41,9 @@ impl Binder<'_> {
                 let items = items.iter().cloned().chain([key()]).collect();
                 self.operator(table, &with(OperatorKind::Distinct(items)), scope)
             }
+            OperatorKind::Summarize { aggregates, by } if by.is_empty() => {
+                self.summarize_groups(table, aggregates, group, span, scope)
+            }
             OperatorKind::Summarize { aggregates, by } => {
                 let by = by.iter().cloned().chain([key()]).collect();
                 self.operator(table, &with(OperatorKind::Summarize { aggregates: aggregates.clone(), by }), scope)
@@ -55,8 +58,7 @@ impl Binder<'_> {
                     names: vec![name(given.as_ref().map_or("Count", |name| &name.text), span)],
                     value: call("count", span),
                 };
-                let kind = OperatorKind::Summarize { aggregates: vec![counted], by: vec![key()] };
-                self.operator(table, &with(kind), scope)
+                self.summarize_groups(table, &[counted], group, span, scope)
             }
             OperatorKind::Sort(keys) => self.sort_groups(table, keys, group, span, scope),
             OperatorKind::Top { count, key } => {
@@ -90,6 +92,35 @@ impl Binder<'_> {
         }
     }
 
+    /// `summarize` without `by`: a row for each group, also for one that a filter in front of it has emptied.
+    fn summarize_groups(
+        &self,
+        table: Table,
+        aggregates: &[NamedExpr],
+        group: &str,
+        span: &Span,
+        scope: &Scope,
+    ) -> Bound<Table> {
+        let summarized = |table: Table, by: Vec<NamedExpr>, scope: &Scope| {
+            let kind = OperatorKind::Summarize { aggregates: aggregates.to_vec(), by };
+            self.operator(table, &Operator { kind, span: span.clone() }, scope)
+        };
+        let key = NamedExpr { names: vec![name(group, span)], value: made(group, span) };
+        let filled = summarized(table.clone(), vec![key], scope)?.canonical();
+        let Some(all) = &scope.all_groups else { return Ok(filled) };
+        let nothing = table.with(table.frame.clone().filter(lit(false)), table.columns.clone());
+        let empty = summarized(nothing, Vec::new(), scope)?.canonical();
+        let columns: Vec<Expr> = filled.columns.iter().map(|column| named(&column.name)).collect();
+        let rows = filled.frame.clone().select(columns.clone()).cache();
+        let key = [named(group)];
+        let emptied =
+            all.clone().join(rows.clone().select(key.clone()), key.clone(), key, JoinArgs::new(JoinType::Anti));
+        let emptied = emptied.cross_join(empty.frame, None).select(columns);
+        let options = SortMultipleOptions::default().with_maintain_order(true);
+        let frame = concat([rows, emptied], UnionArgs::default()).map_err(super::plan_error(span))?;
+        Ok(filled.with(frame.sort([group], options), filled.columns.clone()))
+    }
+
     fn sort_groups(&self, table: Table, keys: &[SortKey], group: &str, span: &Span, scope: &Scope) -> Bound<Table> {
         let first = SortKey { value: made(group, span), descending: false, nulls_first: true };
         let keys: Vec<SortKey> = std::iter::once(first).chain(keys.iter().cloned()).collect();
@@ -109,7 +140,8 @@ impl Binder<'_> {
         let (expanded, parameters) = (numbered.clone(), &apply.parameters);
         let expanded = self.mv_expand(expanded, parameters, &apply.items, apply.limit.as_ref(), scope)?;
         let expanded = Table { serialized: true, ..expanded };
-        let result = self.piped_through(expanded, &apply.body, &scope.with_group(&group))?;
+        let (expanded, scope_of_groups) = self.grouped_scope(expanded, &apply.body, &group, scope);
+        let result = self.piped_through(expanded, &apply.body, &scope_of_groups)?;
 
         let kept: Vec<&ColumnInfo> = left.columns.iter().filter(|column| !targets.contains(&column.name)).collect();
         let mut columns: Vec<ColumnInfo> =
@@ -137,6 +169,26 @@ impl Binder<'_> {
         let columns = columns.into_iter().map(|column| ColumnInfo { scanned: None, ..column }).collect();
         let weight = result.weight + left.weight;
         Ok(Table { weight, ..left.with(frame.select(expressions), columns) })
+    }
+
+    /// The scope in which the subquery runs on each group. The groups are kept where the subquery may empty some.
+    fn grouped_scope(&self, table: Table, body: &[Operator], group: &str, scope: &Scope) -> (Table, Scope) {
+        let scope = scope.with_group(group);
+        let counts = |operator: &Operator| match &operator.kind {
+            OperatorKind::Summarize { by, .. } => by.is_empty(),
+            OperatorKind::Count { .. } => true,
+            _ => false,
+        };
+        let may_empty = body.iter().position(counts).is_some_and(|at| !body[..at].iter().all(keeps_rows));
+        if !may_empty || self.checking {
+            return (table, scope);
+        }
+        let frame = table.frame.clone().cache();
+        let all = frame.clone().select([named(group)]).unique_stable(None, UniqueKeepStrategy::First);
+        let columns = table.columns.clone();
+        let mut scope = scope;
+        scope.all_groups = Some(all);
+        (Table { serialized: table.serialized, ..table.with(frame, columns) }, scope)
     }
 
     /// `partition by column ( ... )`
@@ -182,7 +234,8 @@ impl Binder<'_> {
         let frame = table.frame.clone().with_columns([key]).sort([GROUP], options);
         let serialized = table.serialized;
         let grouped = Table { serialized, ..table.with(frame, columns) };
-        let result = self.piped_through(grouped, body, &scope.with_group(GROUP))?;
+        let (grouped, scope) = self.grouped_scope(grouped, body, GROUP, scope);
+        let result = self.piped_through(grouped, body, &scope)?;
         Ok(without(result, GROUP))
     }
 }
@@ -248,6 +301,21 @@ pub(super) fn limited_per_group(table: Table, keys: &[String], count: i64) -> Ta
     let kept: Vec<Expr> = columns.iter().map(|column| named(&column.name)).collect();
     let frame = frame.filter(named(NUMBER).lt_eq(lit(count))).select(kept);
     table.with(frame, columns)
+}
+
+/// Whether every group that goes into an operator comes out of it.
+fn keeps_rows(operator: &Operator) -> bool {
+    matches!(
+        operator.kind,
+        OperatorKind::Extend(_)
+            | OperatorKind::Project(_)
+            | OperatorKind::ProjectAway(_)
+            | OperatorKind::ProjectKeep(_)
+            | OperatorKind::ProjectRename(_)
+            | OperatorKind::ProjectReorder(_)
+            | OperatorKind::Serialize(_)
+            | OperatorKind::Sort(_)
+    )
 }
 
 fn keeps_left_rows(join: &Join) -> bool {

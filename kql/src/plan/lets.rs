@@ -46,6 +46,8 @@ pub(crate) struct Scope {
     pub(crate) aggregates: Option<Rc<super::summarize::Collector>>,
     /// Set inside `mv-apply` and `partition`: the column that tells the groups apart.
     pub(crate) group: Option<Rc<str>>,
+    /// Set with `group` where a filter may leave groups without rows: a frame with that column, a row per group.
+    pub(super) all_groups: Option<polars::prelude::LazyFrame>,
     /// Set inside `search kind=case_sensitive`.
     pub(crate) case_sensitive_terms: bool,
 }
@@ -75,7 +77,7 @@ impl Scope {
     }
 
     pub(crate) fn without_rows(&self) -> Scope {
-        Scope { rows: None, aggregates: None, group: None, ..self.clone() }
+        Scope { rows: None, aggregates: None, group: None, all_groups: None, ..self.clone() }
     }
 
     /// The scope of operators that work on each group on its own.

@@ -640,6 +640,9 @@ impl<'a> Binder<'a> {
         let candidates =
             scope.columns().iter().map(|column| column.name.as_str()).chain(lets.iter().map(String::as_str));
         let diagnostic = Diagnostic::new(codes::UNKNOWN_COLUMN, span.clone(), format!("unknown column `{name}`"));
+        if scope.aggregates.is_some() && aggregates::is_aggregate(name) {
+            return diagnostic.with_hint(format!("an aggregate is called with brackets: `{name}()`"));
+        }
         let diagnostic = match columns_here(scope) {
             Some(columns) => diagnostic.with_hint(columns),
             None => diagnostic,

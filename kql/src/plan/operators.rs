@@ -19,6 +19,27 @@ use crate::{
     value::Cell,
 };
 
+/// What `render` draws.
+const VISUALIZATIONS: &[&str] = &[
+    "anomalychart",
+    "areachart",
+    "barchart",
+    "card",
+    "columnchart",
+    "graph",
+    "ladderchart",
+    "linechart",
+    "piechart",
+    "pivotchart",
+    "plotly",
+    "scatterchart",
+    "stackedareachart",
+    "table",
+    "timechart",
+    "timepivot",
+    "treemap",
+];
+
 impl Binder<'_> {
     pub(super) fn operator(&self, table: Table, operator: &Operator, scope: &Scope) -> Bound<Table> {
         match &operator.kind {
@@ -49,6 +70,12 @@ impl Binder<'_> {
             OperatorKind::Lookup(join) => self.lookup(table, join, operator, scope),
             OperatorKind::Union(union) => self.union(Some(table), union, &operator.span, scope),
             OperatorKind::Render { kind, properties } => {
+                if !VISUALIZATIONS.contains(&kind.text.as_str()) {
+                    let message = format!("unknown visualization `{}`", kind.text);
+                    return Err(Diagnostic::new(codes::VALUE, kind.span.clone(), message)
+                        .with_hint(format!("there are {}", VISUALIZATIONS.join(", ")))
+                        .with_nearest(&kind.text, VISUALIZATIONS.iter().copied()));
+                }
                 self.set_render(Render { kind: kind.text.clone(), properties: properties.clone() });
                 Ok(table)
             }
@@ -60,7 +87,11 @@ impl Binder<'_> {
             OperatorKind::Parse { parameters, value, pattern, only_matches } => {
                 self.parse(table, parameters, value, pattern, *only_matches, operator, scope)
             }
-            OperatorKind::As(_) | OperatorKind::Consume => Ok(table),
+            OperatorKind::As(_) => Ok(table),
+            OperatorKind::Consume => {
+                let columns = table.columns.clone();
+                Ok(table.with(table.frame.clone().filter(lit(false)), columns))
+            }
             OperatorKind::MvApply(apply) => self.mv_apply(table, apply, operator, scope),
             OperatorKind::MakeSeries(series) => self.make_series(table, series, operator, scope),
             OperatorKind::Search(search) => self.search(Some(table), search, &operator.span, scope),
@@ -481,5 +512,6 @@ fn schema_of(table: &Table, operator: &Operator) -> Bound<Table> {
         ("DataType", KqlType::String),
         ("ColumnType", KqlType::String),
     ];
-    Ok(table.with(frame.lazy(), types.iter().map(|(name, kql_type)| ColumnInfo::new(*name, *kql_type)).collect()))
+    let columns = types.iter().map(|(name, kql_type)| ColumnInfo::new(*name, *kql_type)).collect();
+    Ok(Table { any_order: false, ..table.with(frame.lazy(), columns) })
 }

@@ -238,20 +238,18 @@ impl Binder<'_> {
         match self.either(item, scope)? {
             Either::Table(table) => {
                 let (values, kql_type) = self.first_column(table, &item.span)?;
+                let values = match kql_type {
+                    KqlType::Dynamic => {
+                        values.iter().flat_map(|value| elements(functions::dynamic::json(value))).collect()
+                    }
+                    _ => values,
+                };
                 Ok(Item::Values(values, kql_type))
             }
             Either::Scalar(value) => match &value.constant {
-                Some(constant) if value.kql_type == KqlType::Dynamic => Ok(match functions::dynamic::json(constant) {
-                    serde_json::Value::Array(items) => Item::Values(
-                        items
-                            .into_iter()
-                            .map(|item| if item.is_null() { Cell::Null } else { item.to_string().into() })
-                            .collect(),
-                        KqlType::Dynamic,
-                    ),
-                    serde_json::Value::Null => Item::Values(Vec::new(), KqlType::Dynamic),
-                    _ => Item::Values(vec![constant.clone()], KqlType::Dynamic),
-                }),
+                Some(constant) if value.kql_type == KqlType::Dynamic => {
+                    Ok(Item::Values(elements(functions::dynamic::json(constant)), KqlType::Dynamic))
+                }
                 Some(constant) => Ok(Item::Values(vec![constant.clone()], value.kql_type)),
                 None => Ok(Item::Computed(Box::new(value))),
             },
@@ -289,9 +287,9 @@ impl Binder<'_> {
                 hits.push(Typed::apply(
                     vec![value.clone().converted(KqlType::Dynamic), item],
                     KqlType::Bool,
-                    Arc::new(|cells| match functions::dynamic::json(&cells[1]) {
-                        serde_json::Value::Array(items) => items.contains(&functions::dynamic::json(&cells[0])).into(),
-                        other => (!other.is_null() && other == functions::dynamic::json(&cells[0])).into(),
+                    Arc::new(|cells| {
+                        let wanted = functions::dynamic::json(&cells[0]);
+                        holds(&functions::dynamic::json(&cells[1]), &wanted).into()
                     }),
                 ));
             } else {
@@ -460,6 +458,25 @@ fn lowered_terms(cell: &Cell<'_>, kql_type: KqlType) -> Vec<String> {
         }
         serde_json::Value::Null => Vec::new(),
         other => vec![lowered(&functions::conversion::json_text(&other))],
+    }
+}
+
+/// What `in` looks for: the elements of an array and of the arrays in it, or the value itself; none for null.
+fn elements(value: serde_json::Value) -> Vec<Value> {
+    match value {
+        serde_json::Value::Array(items) => {
+            items.into_iter().flat_map(|item| if item.is_null() { vec![Cell::Null] } else { elements(item) }).collect()
+        }
+        serde_json::Value::Null => Vec::new(),
+        other => vec![other.to_string().into()],
+    }
+}
+
+/// The same row by row: whether the value is, or is among the elements of, what is not null.
+fn holds(list: &serde_json::Value, wanted: &serde_json::Value) -> bool {
+    match list {
+        serde_json::Value::Array(items) => items.iter().any(|item| item == wanted || holds(item, wanted)),
+        other => !other.is_null() && other == wanted,
     }
 }
 
