@@ -118,6 +118,31 @@ fn batches_answer_every_line() {
 }
 
 #[test]
+fn schemas_of_another_shape_are_refused() {
+    for text in [
+        r#"{"Hosts": {"Name": "string"}}"#,
+        r#"{"Hosts": [["Name", "string"]]}"#,
+        r#"{"tables": {"Hosts": {"columns": {"Name": "string"}}}}"#,
+    ] {
+        let engine = Engine::new(SchemaCatalog::from_json(text).unwrap());
+        assert!(engine.check("Hosts | project Name").bound, "{text}");
+    }
+    assert!(SchemaCatalog::from_json(r#"{"functions": {"f": {"columns": {"a": "long"}}}}"#).is_ok());
+    for (text, why) in [
+        (r#"{"tables": [{"name": "Hosts"}]}"#, "the tables are no object"),
+        (r#"[{"name": "Hosts"}]"#, "the tables are no object"),
+        (r#"{"Hosts": {"Name": "text"}}"#, "Hosts: `text`, for `Name`, is not a type"),
+        (r#"{"Hosts": {"Name": {"type": "string"}}}"#, "the type of `Name` is no text"),
+        (r#"{"Hosts": [{"name": "Name", "type": "string"}]}"#, "is no [name, type]"),
+        (r#"{"Hosts": "Name"}"#, "columns are an object or an array"),
+    ] {
+        let error = SchemaCatalog::from_json(text).unwrap_err();
+        assert!(error.contains(why) && error.contains(r#"{"Logins": {"TimeGenerated": "datetime""#), "{text}: {error}");
+    }
+    assert!(SchemaCatalog::from_json("Hosts").unwrap_err().contains("not JSON"));
+}
+
+#[test]
 fn a_line_that_is_no_query_does_not_end_the_batch() {
     let input = "\u{feff}{\"id\": 1, \"query\": \"print a = 1\"}\nprint 2\n\n{\"id\": \"b\"}\n{\"id\": 4, \"query\": \"print a = 4\"}\n";
     type Batch = fn(&[u8], &mut Vec<u8>, &Engine) -> std::io::Result<usize>;
