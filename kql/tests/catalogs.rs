@@ -150,9 +150,9 @@ fn utf_16_is_refused_with_what_to_do() {
     let little: Vec<u8> = "a,b\n1,2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let big: Vec<u8> = "\u{feff}a,b\n1,2\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
     for (name, bytes) in [
-        ("marked.csv", [&[0xFF, 0xFE][..], &little].concat()),
+        ("marked.csv", [&[0xFFu8, 0xFE][..], &little[..]].concat()),
         ("big.tsv", big),
-        ("marked.jsonl", [&[0xFF, 0xFE][..], &little].concat()),
+        ("marked.jsonl", [&[0xFFu8, 0xFE][..], &little[..]].concat()),
         ("bare.csv", little),
     ] {
         let path = folder.path().join(name);
