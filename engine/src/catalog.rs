@@ -73,12 +73,13 @@ impl Engine {
         Ok(parameters.into_iter().fold(engine, |engine, (name, value)| engine.with_parameter(name, value)))
     }
 
-    /// Makes a file, or a folder of files of one format, a table. It is scanned by each query that names it.
+    /// Makes a file, a folder of files of one format, or the files of a pattern (`logs/*.jsonl`) a table. It is
+    /// scanned by each query that names it.
     ///
     /// Errors: there is no such file.
     pub fn attach_file(&self, name: &str, path: &Path) -> Result<()> {
         let path = self.resolve(path);
-        std::fs::metadata(&path).map_err(|error| Error::io("read", &path, &error))?;
+        Files::find(&path).map_err(|error| Error::io("read", &path, &error))?;
         let mut state = self.state();
         state.attached.files = state.attached.files.clone().with(name, path);
         Ok(())

@@ -22,6 +22,7 @@ mod query;
 mod sample;
 mod serve;
 pub mod table;
+mod text_table;
 mod transfer;
 
 use std::collections::HashMap;

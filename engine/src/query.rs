@@ -1,59 +1,58 @@
 //! KQL for programs: one query in a file format, or many as JSON lines.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, BufWriter, Write};
 
 use huntbook_kql::{Engine as KqlEngine, KqlType, SchemaCatalog, batch};
-use polars::prelude::{CsvWriter, ParquetWriter, SerWriter};
+use polars::prelude::{Column, CsvWriter, DataFrame, DataType, ParquetWriter, PolarsResult, SerWriter};
 
-use crate::{Engine, Error, Result, table};
+use crate::{Engine, Error, Result, text_table};
 
-/// How a result is written.
+/// How a result is written. Everywhere but in Parquet, datetimes, timespans, reals and dynamics are Kusto's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueryFormat {
-    /// Aligned text, long cells clipped
-    Table,
+    /// Aligned text
+    Table {
+        /// Cells are cut so that a row fits into so many characters
+        line: Option<usize>,
+    },
     /// One JSON object per row
     Json,
-    /// With a header; dynamics as JSON text
+    /// With a header; nulls are empty
     Csv,
     /// Polars types
     Parquet,
 }
 
+/// Rows whose text is in memory at once.
+const ROWS_AT_ONCE: usize = 50_000;
+
 impl Engine {
     /// Runs a query and writes all its rows.
     ///
     /// Errors: those of [`Engine::kql`], and output that cannot be written.
-    pub fn kql_to(&self, query: &str, format: QueryFormat, mut output: impl Write) -> Result<()> {
+    pub fn kql_to(&self, query: &str, format: QueryFormat, output: impl Write) -> Result<()> {
         let answer = self.kql(query)?;
-        let mut frame = (*answer.frame).clone();
+        let frame = answer.frame.as_ref();
+        let types: Vec<KqlType> =
+            answer.types.iter().map(|name| KqlType::from_name(name).unwrap_or(KqlType::String)).collect();
+        let mut output = BufWriter::new(output);
         match format {
-            QueryFormat::Table => {
-                let display = table::render(&frame, Some(&answer.types), frame.height());
-                let text = display.data.get("text/plain").and_then(|text| text.as_str()).unwrap_or_default();
-                writeln!(output, "{}", text.trim_end()).map_err(|error| unwritable(&error))?;
+            QueryFormat::Table { line } => {
+                let text = text_table::render(frame, &types, line)?;
+                writeln!(output, "{text}").map_err(|error| unwritable(&error))?;
             }
-            QueryFormat::Json => {
-                for row in 0..frame.height() {
-                    let mut object = serde_json::Map::with_capacity(frame.width());
-                    for (column, kql_type) in frame.columns().iter().zip(&answer.types) {
-                        let kql_type = KqlType::from_name(kql_type).unwrap_or(KqlType::String);
-                        let cell = batch::cell(&column.get(row)?, kql_type);
-                        object.insert(column.name().to_string(), cell);
-                    }
-                    writeln!(output, "{}", serde_json::Value::Object(object)).map_err(|error| unwritable(&error))?;
-                }
-            }
-            QueryFormat::Csv => CsvWriter::new(&mut output).finish(&mut frame)?,
+            QueryFormat::Json => write_json(frame, &types, &mut output)?,
+            QueryFormat::Csv => write_csv(frame, &types, &mut output)?,
             QueryFormat::Parquet => {
-                ParquetWriter::new(&mut output).finish(&mut frame)?;
+                ParquetWriter::new(&mut output).finish(&mut frame.clone())?;
             }
         }
         output.flush().map_err(|error| unwritable(&error))
     }
 
     /// Runs `{"id", "query"}` lines over everything a query can name; see [`batch::run_jsonl`] for the answers.
-    pub fn kql_batch(&self, input: impl BufRead, output: impl Write) -> Result<()> {
+    /// Returns how many lines were no queries.
+    pub fn kql_batch(&self, input: impl BufRead, output: impl Write) -> Result<usize> {
         batch::run_jsonl(input, output, &self.kql_engine()?).map_err(|error| unwritable(&error))
     }
 
@@ -72,8 +71,8 @@ pub fn schema_engine(schemas: &str) -> Result<KqlEngine> {
     Ok(KqlEngine::new(catalog))
 }
 
-/// Checks `{"id", "query"}` lines without running them; see [`batch::check_jsonl`].
-pub fn check_batch(engine: &KqlEngine, input: impl BufRead, output: impl Write) -> Result<()> {
+/// Checks `{"id", "query"}` lines without running them; see [`batch::check_jsonl`]. Returns how many were no queries.
+pub fn check_batch(engine: &KqlEngine, input: impl BufRead, output: impl Write) -> Result<usize> {
     batch::check_jsonl(input, output, engine).map_err(|error| unwritable(&error))
 }
 
@@ -97,6 +96,46 @@ pub fn check_report(engine: &KqlEngine, query: &str) -> std::result::Result<Stri
         lines.push("More columns come from the rows.".to_owned());
     }
     Ok(lines.join("\n"))
+}
+
+fn write_json(frame: &DataFrame, types: &[KqlType], output: &mut impl Write) -> Result<()> {
+    for row in 0..frame.height() {
+        let mut object = serde_json::Map::with_capacity(frame.width());
+        for (column, kql_type) in frame.columns().iter().zip(types) {
+            object.insert(column.name().to_string(), batch::cell(&column.get(row)?, *kql_type));
+        }
+        writeln!(output, "{}", serde_json::Value::Object(object)).map_err(|error| unwritable(&error))?;
+    }
+    Ok(())
+}
+
+fn write_csv(frame: &DataFrame, types: &[KqlType], output: &mut impl Write) -> Result<()> {
+    let mut start = 0;
+    // The header is written where there are no rows, too.
+    while start == 0 || start < frame.height() {
+        let mut cells = as_text(&frame.slice(start as i64, ROWS_AT_ONCE), types)?;
+        CsvWriter::new(&mut *output).include_header(start == 0).finish(&mut cells)?;
+        start += ROWS_AT_ONCE;
+    }
+    Ok(())
+}
+
+/// The rows with text for what polars spells in another way than Kusto.
+fn as_text(rows: &DataFrame, types: &[KqlType]) -> PolarsResult<DataFrame> {
+    let columns = rows.columns().iter().zip(types).map(|(column, kql_type)| text_column(column, *kql_type));
+    DataFrame::new(rows.height(), columns.collect::<PolarsResult<Vec<Column>>>()?)
+}
+
+fn text_column(column: &Column, kql_type: KqlType) -> PolarsResult<Column> {
+    match column.dtype() {
+        DataType::Boolean | DataType::Int32 | DataType::Int64 => Ok(column.clone()),
+        DataType::String if kql_type != KqlType::Dynamic => Ok(column.clone()),
+        _ => {
+            let cell = |row: usize| -> PolarsResult<_> { Ok(batch::text(&column.get(row)?, kql_type)) };
+            let cells = (0..column.len()).map(cell).collect::<PolarsResult<Vec<Option<String>>>>()?;
+            Ok(Column::new(column.name().clone(), cells))
+        }
+    }
 }
 
 fn unwritable(error: &std::io::Error) -> Error {

@@ -1,4 +1,4 @@
-//! Frames as tables: HTML for the notebook, aligned text for the terminal.
+//! Frames as tables in a notebook: HTML, and aligned text for clients without it.
 
 use std::fmt::Write;
 
@@ -23,7 +23,7 @@ pub fn render(frame: &DataFrame, types: Option<&[String]>, limit: usize) -> Disp
     Display::new([("text/html", html(&shown, &types, &summary)), ("text/plain", text(&shown, &summary))])
 }
 
-fn summary(frame: &DataFrame, shown: usize) -> String {
+pub(crate) fn summary(frame: &DataFrame, shown: usize) -> String {
     let plural = |count: usize, noun: &str| format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" });
     let size = format!("{} × {}", plural(frame.height(), "row"), plural(frame.width(), "column"));
     if shown < frame.height() { format!("{size}, the first {} shown", thousands(shown)) } else { size }
@@ -127,7 +127,11 @@ fn text(frame: &DataFrame, summary: &str) -> String {
 }
 
 fn alignment(data_type: &DataType) -> &'static str {
-    if data_type.is_primitive_numeric() || data_type.is_duration() || data_type.is_decimal() { "right" } else { "left" }
+    if is_right_aligned(data_type) { "right" } else { "left" }
+}
+
+pub(crate) fn is_right_aligned(data_type: &DataType) -> bool {
+    data_type.is_primitive_numeric() || data_type.is_duration() || data_type.is_decimal()
 }
 
 /// `None` for null, which looks different from empty text.
@@ -139,7 +143,8 @@ fn cell(column: &Column, row: usize) -> Option<String> {
         AnyValue::Float32(value) => float(f64::from(value)),
         AnyValue::String(value) => value.to_owned(),
         AnyValue::StringOwned(value) => value.to_string(),
-        AnyValue::Datetime(value, unit, _) => datetime(value, unit),
+        // A column of one value gives the owned kind.
+        AnyValue::Datetime(value, unit, _) | AnyValue::DatetimeOwned(value, unit, _) => datetime(value, unit),
         other => other.to_string(),
     })
 }
@@ -182,7 +187,7 @@ fn clip(text: &str, limit: usize) -> String {
     text.chars().take(limit - 1).chain(['…']).collect()
 }
 
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use huntbook_engine::{Engine, KqlLiteral, Limits, Settings};
+use huntbook_engine::{Engine, KqlLiteral, Limits, QueryFormat, Settings};
 use polars::prelude::*;
 
 fn engine(folder: &Path) -> Engine {
@@ -22,6 +22,64 @@ fn write(folder: &Path, name: &str, text: &str) {
 fn cell(engine: &Engine, query: &str) -> String {
     let answer = engine.kql(query).unwrap_or_else(|error| panic!("{error}"));
     answer.frame.columns()[0].get(0).unwrap().str_value().to_string()
+}
+
+fn written(query: &str, format: QueryFormat) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut output = Vec::new();
+    engine(folder.path()).kql_to(query, format, &mut output).unwrap_or_else(|error| panic!("{error}"));
+    String::from_utf8(output).unwrap()
+}
+
+const EVERY_TYPE: &str = r#"print t = datetime(2024-03-01T00:01:00.1234567Z), s = 1h, d = 1d + 2h + 1tick, x = real(nan),
+    y = real(-inf), r = 0.1 + 0.2, bag = dynamic({"a": [1, null]}), word = dynamic("a b"), b = true, n = long(null),
+    text = 'a,"b"', i = guid(74be27de-1e4e-49d9-b579-fe0b331d3642), m = decimal(1.25)"#;
+
+#[test]
+fn csv_holds_the_text_of_kusto() {
+    assert_eq!(
+        written(EVERY_TYPE, QueryFormat::Csv),
+        "t,s,d,x,y,r,bag,word,b,n,text,i,m\n\
+         2024-03-01T00:01:00.1234567Z,01:00:00,1.02:00:00.0000001,NaN,-Infinity,0.30000000000000004,\
+         \"{\"\"a\"\":[1,null]}\",a b,true,,\"a,\"\"b\"\"\",74be27de-1e4e-49d9-b579-fe0b331d3642,1.25\n"
+    );
+    assert_eq!(written("print a = 1, b = 'x' | where a > 1", QueryFormat::Csv), "a,b\n");
+    let many = written("range n from 1 to 120000 step 1 | extend t = n * 1s", QueryFormat::Csv);
+    assert_eq!((many.lines().count(), many.lines().last()), (120_001, Some("120000,1.09:20:00")));
+}
+
+#[test]
+fn tables_hold_the_text_of_kusto() {
+    let table = written(EVERY_TYPE, QueryFormat::Table { line: None });
+    for text in [
+        "2024-03-01T00:01:00.1234567Z",
+        " 01:00:00",
+        "1.02:00:00.0000001",
+        "-Infinity",
+        "0.30000000000000004",
+        r#"{"a":[1,null]}"#,
+        " a b ",
+        "null",
+        " 1.25",
+    ] {
+        assert!(table.contains(text), "{text} is not in:\n{table}");
+    }
+    let long = "print a = strcat_array(repeat('ab', 100), '')";
+    assert!(written(long, QueryFormat::Table { line: None }).contains(&"ab".repeat(100)));
+    let cut = written(long, QueryFormat::Table { line: Some(80) });
+    assert!(cut.contains('…') && cut.lines().all(|line| line.chars().count() <= 80), "{cut}");
+}
+
+#[test]
+fn a_pattern_attaches_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path());
+    write(folder.path(), "logs/a.csv", "n\n1\n");
+    write(folder.path(), "logs/b.csv", "n\n2\n");
+    engine.attach_file("Events", Path::new("logs/*.csv")).unwrap();
+    assert_eq!(cell(&engine, "Events | summarize sum(n)"), "3");
+    let error = engine.attach_file("Gone", Path::new("logs/*.tsv")).unwrap_err();
+    assert!(error.message.contains("no file there matches `*.tsv`"), "{error}");
 }
 
 #[test]

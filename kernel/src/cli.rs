@@ -37,6 +37,9 @@ enum Command {
         command: KernelCommand,
     },
     /// Run a KQL query over local tables, or check queries without running them.
+    ///
+    /// Exit code 1 when the query is not right or fails, or when a line of --jsonl is no query; 2 when the command line,
+    /// or a file it names, is at fault.
     Kql(kql::Arguments),
     /// Write generated access data with planted anomalies.
     SampleData(sample_data::Arguments),

@@ -18,3 +18,4 @@ pub mod processor;
 mod run;
 mod sample_data;
 mod session;
+mod terminal;

@@ -8,31 +8,31 @@ use std::io::{self, BufRead, Write};
 use polars::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{Check, Diagnostic, Engine, KqlTable, KqlType, QueryError, ticks};
+use crate::{Check, Diagnostic, Engine, KqlTable, KqlType, QueryError, codes, ticks};
 
 /// Runs `{"id", "query"}` lines. Out: `{"id", "columns", "types", "rows"}`, or `{"id", "error"}`
-/// for a query that gives no result, with the error as in [`error`]; a bad query never ends the batch.
+/// for a query that gives no result, with the error as in [`error`]; neither a bad query nor a line that is none
+/// ends the batch. Returns how many lines were no queries.
 ///
-/// Errors: input that cannot be read, a line that is not JSON, output that cannot be written.
-pub fn run_jsonl(input: impl BufRead, mut output: impl Write, engine: &Engine) -> io::Result<()> {
-    for_each_query(input, |id, query| {
-        let answer = match engine.run(query) {
-            Ok(result) => encoded(id, &result),
-            Err(problem) => json!({"id": id, "error": error(&problem)}),
-        };
-        writeln!(output, "{answer}")
-    })?;
-    output.flush()
+/// Errors: input that cannot be read, output that cannot be written.
+pub fn run_jsonl(input: impl BufRead, output: impl Write, engine: &Engine) -> io::Result<usize> {
+    answer_each(input, output, |id, query| match query.map(|query| engine.run(query)) {
+        Ok(Ok(result)) => encoded(id, &result),
+        Ok(Err(problem)) => json!({"id": id, "error": error(&problem)}),
+        Err(unread) => json!({"id": id, "error": unread}),
+    })
 }
 
 /// Checks `{"id", "query"}` lines without running them. Out: `{"id", "parse", "bind", "columns",
 /// "open", "error"}`, where columns are `[name, type]`, a type that only rows tell is "unknown", and the error
-/// is the first, as in [`error`].
+/// is the first, as in [`error`]. Returns how many lines were no queries.
 ///
 /// Errors: as [`run_jsonl`].
-pub fn check_jsonl(input: impl BufRead, mut output: impl Write, engine: &Engine) -> io::Result<()> {
-    for_each_query(input, |id, query| writeln!(output, "{}", checked_line(id, &engine.check(query))))?;
-    output.flush()
+pub fn check_jsonl(input: impl BufRead, output: impl Write, engine: &Engine) -> io::Result<usize> {
+    answer_each(input, output, |id, query| match query {
+        Ok(query) => checked_line(id, &engine.check(query)),
+        Err(unread) => json!({"id": id, "parse": false, "bind": false, "error": unread}),
+    })
 }
 
 /// `{"code", "message", "line", "column"}`; with `file` if the mistake is in a stored function, and without a
@@ -58,16 +58,52 @@ fn placed(diagnostic: &Diagnostic) -> Value {
     error
 }
 
-fn for_each_query(input: impl BufRead, mut run: impl FnMut(&Value, &str) -> io::Result<()>) -> io::Result<()> {
-    for line in input.lines() {
+/// Writes one answer per line of input that is not blank, and counts the lines that are no queries; `answer` gets
+/// an error in place of their text.
+fn answer_each(
+    input: impl BufRead,
+    mut output: impl Write,
+    answer: impl Fn(&Value, Result<&str, Value>) -> Value,
+) -> io::Result<usize> {
+    let mut unread = 0;
+    for (at, line) in input.split(b'\n').enumerate() {
         let line = line?;
-        if line.trim().is_empty() {
+        // PowerShell writes a byte order mark in front of what it pipes.
+        let text = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&line).trim_ascii();
+        if text.is_empty() {
             continue;
         }
-        let case: Value = serde_json::from_str(&line)?;
-        run(&case["id"], case["query"].as_str().unwrap_or_default())?;
+        let answered = match request(text) {
+            Ok((id, query)) => answer(&id, Ok(&query)),
+            Err((id, why)) => {
+                unread += 1;
+                answer(&id, Err(no_query(at + 1, &why)))
+            }
+        };
+        writeln!(output, "{answered}")?;
     }
-    Ok(())
+    output.flush()?;
+    Ok(unread)
+}
+
+/// The id and the query of a line; else the id, if there is one, and what is wrong.
+fn request(line: &[u8]) -> Result<(Value, String), (Value, String)> {
+    let request: Value = serde_json::from_slice(line).map_err(|problem| {
+        let text = problem.to_string();
+        // serde_json counts lines too, but the text is one line.
+        let what = text.split(" at line ").next().unwrap_or_default();
+        (Value::Null, format!("it is not JSON ({what} at column {})", problem.column()))
+    })?;
+    match &request["query"] {
+        Value::String(query) => Ok((request["id"].clone(), query.clone())),
+        _ => Err((request["id"].clone(), "it has no text `query`".to_string())),
+    }
+}
+
+fn no_query(line: usize, why: &str) -> Value {
+    let shape = r#"{"id": 1, "query": "T | count"}"#;
+    let message = format!("line {line} of the input is no query: {why}; write {shape}");
+    json!({"code": codes::SYNTAX, "message": message, "line": null, "column": null})
 }
 
 fn checked_line(id: &Value, checked: &Check) -> Value {
@@ -97,6 +133,15 @@ pub fn encoded(id: &Value, result: &KqlTable) -> Value {
         })
         .collect();
     json!({"id": id, "columns": columns, "types": types, "rows": rows})
+}
+
+/// One cell as text: strings as they stand, dynamics as compact JSON, else what JSON shows; `None` for null.
+pub fn text(value: &AnyValue<'_>, kql_type: KqlType) -> Option<String> {
+    match cell(value, kql_type) {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
 }
 
 /// One cell as JSON.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{KqlType, Literal, Statement, lexer, now_ticks, parser, ticks};
+use crate::{KqlType, Literal, Statement, catalogs::is_datetime, lexer, now_ticks, parser, ticks};
 
 impl From<bool> for Literal {
     fn from(value: bool) -> Self {
@@ -72,12 +72,20 @@ impl Literal {
     }
 
     /// Text as the literal it is in a query (`5`, `1.5`, `true`, `1d`, `datetime(2024-01-01)`, `dynamic([1])`,
-    /// `"quoted"`); anything else is a string.
+    /// `"quoted"`), or a datetime in ISO 8601 (`2024-01-01`, `2024-01-01T08:00:00Z`); anything else is a string,
+    /// digits behind a zero too.
     pub fn of_text(text: &str) -> Self {
+        if is_datetime(text.trim()) {
+            return Self::Datetime(ticks::parse_datetime(text));
+        }
         let (negative, digits) = match text.trim().strip_prefix('-') {
             Some(digits) => (true, digits),
             None => (false, text),
         };
+        // A number would lose the zeros of an id such as 00123.
+        if let [b'0', b'0'..=b'9', ..] = digits.trim().as_bytes() {
+            return Self::String(text.to_string());
+        }
         if let "true" | "false" = text.trim() {
             return Self::Bool(Some(text.trim() == "true"));
         }
@@ -122,6 +130,14 @@ mod tests {
             ("it's", Literal::from("it's")),
             ("a | b", Literal::from("a | b")),
             ("-", Literal::from("-")),
+            ("00123", Literal::from("00123")),
+            ("-007", Literal::from("-007")),
+            ("0", Literal::from(0)),
+            ("0.5", Literal::from(0.5)),
+            ("2024-03-01", Literal::Datetime(ticks::from_civil(2024, 3, 1, 0))),
+            ("2024-03-01T06:00:00Z", Literal::Datetime(ticks::from_civil(2024, 3, 1, 6 * ticks::HOUR))),
+            ("2024-03-01 or later", Literal::from("2024-03-01 or later")),
+            ("2024-13-01", Literal::from("2024-13-01")),
         ];
         for (text, expected) in cases {
             assert_eq!(Literal::of_text(text), expected, "{text}");

@@ -29,19 +29,25 @@ pub struct SchemaCatalog {
 }
 
 impl SchemaCatalog {
-    /// Reads schemas from JSON text. Errors: text that is not JSON, or an unknown type name.
+    /// Reads schemas from JSON text. Errors: text that is not JSON, another shape, or an unknown type name.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        let document: Value = serde_json::from_str(text).map_err(|problem| problem.to_string())?;
+        let document: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
+            .map_err(|problem| format!("this is not JSON: {problem}"))?;
+        Self::of_document(&document).map_err(|problem| format!("{problem}. Write {SHAPE}"))
+    }
+
+    fn of_document(document: &Value) -> Result<Self, String> {
+        let has_parts = ["tables", "functions"].iter().any(|part| document.get(*part).is_some());
+        let (tables, functions) = match has_parts {
+            true => (document.get("tables"), document.get("functions")),
+            false => (Some(document), None),
+        };
         let mut catalog = Self::default();
-        let empty = serde_json::Map::new();
-        let tables = document.get("tables").unwrap_or(&document).as_object().unwrap_or(&empty);
-        for (name, table) in tables {
-            let columns =
-                columns_of(table.get("columns").unwrap_or(table)).map_err(|problem| format!("{name}: {problem}"))?;
-            catalog.tables.insert(name.clone(), columns.into());
+        for (name, table) in named(tables, "the tables")? {
+            let columns = columns_of(table.get("columns").unwrap_or(table));
+            catalog.tables.insert(name.clone(), columns.map_err(|problem| format!("{name}: {problem}"))?.into());
         }
-        let functions = document.get("functions").and_then(Value::as_object).unwrap_or(&empty);
-        for (name, function) in functions {
+        for (name, function) in named(functions, "`functions`")? {
             let part = |key: &str| {
                 function.get(key).map_or(Ok(Vec::new()), columns_of).map_err(|problem| format!("{name}: {problem}"))
             };
@@ -58,18 +64,34 @@ impl SchemaCatalog {
     }
 }
 
+/// What errors show.
+const SHAPE: &str = r#"{"tables": {"Logins": {"columns": {"TimeGenerated": "datetime", "Account": "string"}}}}, or the tables alone: {"Logins": {"TimeGenerated": "datetime", "Account": "string"}}"#;
+
+/// The entries of an object of tables or functions, which need not be there.
+fn named<'a>(part: Option<&'a Value>, what: &str) -> Result<Vec<(&'a String, &'a Value)>, String> {
+    match part {
+        None => Ok(Vec::new()),
+        Some(Value::Object(entries)) => Ok(entries.iter().collect()),
+        Some(_) => Err(format!("{what} are no object with their names as keys")),
+    }
+}
+
 /// `{name: type}` or `[[name, type], ...]`
 fn columns_of(value: &Value) -> Result<Vec<Column>, String> {
     let column = |name: &str, kql_type: &Value| {
-        let text = kql_type.as_str().unwrap_or_default();
-        let kql_type = KqlType::from_name(text).ok_or_else(|| format!("`{text}` is not a type"))?;
+        let Value::String(text) = kql_type else { return Err(format!("the type of `{name}` is no text")) };
+        let kql_type = KqlType::from_name(text).ok_or_else(|| format!("`{text}`, for `{name}`, is not a type"))?;
         Ok(Column { name: name.to_string(), kql_type })
     };
     match value {
         Value::Object(entries) => entries.iter().map(|(name, kql_type)| column(name, kql_type)).collect(),
-        Value::Array(entries) => {
-            entries.iter().map(|entry| column(entry[0].as_str().unwrap_or_default(), &entry[1])).collect()
-        }
+        Value::Array(entries) => entries
+            .iter()
+            .map(|entry| match entry.as_array().map(Vec::as_slice) {
+                Some([Value::String(name), kql_type]) => column(name, kql_type),
+                _ => Err(format!("{entry} is no [name, type]")),
+            })
+            .collect(),
         _ => Err("columns are an object or an array".to_string()),
     }
 }

@@ -128,6 +128,94 @@ fn file_problems_are_named() {
     assert_eq!(rows(&engine, "Told"), json!([[1]]));
 }
 
+fn error_of(path: &Path) -> String {
+    Engine::new(Files::new().with("T", path)).run("T").unwrap_err().to_string()
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_text() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "t.jsonl", "\u{feff}{\"a\":1}\n{\"a\":2}\n");
+    write(folder.path(), "t.json", "\u{feff}\n[{\"a\":1},{\"a\":2}]");
+    write(folder.path(), "t.csv", "\u{feff}a\n1\n2\n");
+    for name in ["t.jsonl", "t.json", "t.csv"] {
+        let engine = Engine::new(Files::new().with("T", folder.path().join(name)));
+        assert_eq!(rows(&engine, "T | where a > 0 | project a"), json!([[1], [2]]), "{name}");
+    }
+}
+
+#[test]
+fn utf_16_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let little: Vec<u8> = "a,b\n1,2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = "\u{feff}a,b\n1,2\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for (name, bytes) in [
+        ("marked.csv", [&[0xFFu8, 0xFE][..], &little[..]].concat()),
+        ("big.tsv", big),
+        ("marked.jsonl", [&[0xFFu8, 0xFE][..], &little[..]].concat()),
+        ("bare.csv", little),
+    ] {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        let error = error_of(&path);
+        assert!(error.contains("UTF-16") && error.contains(&format!("iconv -f UTF-16 -t UTF-8 {name}")), "{error}");
+    }
+}
+
+#[test]
+fn arrays_of_objects_are_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        "t.json",
+        "[\n  {\n    \"t\": \"2024-01-02T03:04:05Z\",\n    \"d\": {\"a\": 1}\n  },\n  {\"n\": 7}\n]\n",
+    );
+    write(folder.path(), "numbers.json", "[1, 2]");
+    write(folder.path(), "broken.json", "[{\"a\": 1},\n");
+    write(folder.path(), "pretty.json", "{\n  \"value\": []\n}\n");
+    let engine = Engine::new(Files::new().with("T", folder.path().join("t.json")));
+    assert_eq!(types(&engine, "T"), ["t:datetime", "d:dynamic", "n:long"]);
+    assert_eq!(rows(&engine, "T"), json!([["2024-01-02T03:04:05.0000000Z", {"a": 1}, null], [null, null, 7]]));
+    assert_eq!(rows(&engine, "T | where d.a == 1 | count"), json!([[1]]));
+    let error = error_of(&folder.path().join("numbers.json"));
+    assert!(error.contains("element 1 of the array is no JSON object"), "{error}");
+    for name in ["broken.json", "pretty.json"] {
+        let error = error_of(&folder.path().join(name));
+        assert!(error.contains("line ") && error.contains("jq -c"), "{error}");
+    }
+}
+
+#[test]
+fn a_line_with_too_many_fields_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "t.csv", "Account,Path\nann,x\nbob,\"a,\nb\"\ncyd,C:\\a, b\n");
+    write(folder.path(), "t.tsv", "Account\tPath\nann\tx\ty\n");
+    write(folder.path(), "many/one.csv", "a,b\n1,2\n");
+    write(folder.path(), "many/two.csv", "a,b\n1,2\n1,2,3,4\n");
+    let error = error_of(&folder.path().join("t.csv"));
+    assert!(error.contains("line 5 has 3 fields, the header has 2") && error.contains("hold commas"), "{error}");
+    assert!(!error.contains("truncate_ragged_lines"), "{error}");
+    let error = error_of(&folder.path().join("t.tsv"));
+    assert!(error.contains("line 2 has 3 fields, the header has 2") && error.contains("hold tabs"), "{error}");
+    let error = error_of(&folder.path().join("many"));
+    assert!(error.contains("two.csv") && error.contains("line 3 has 4 fields"), "{error}");
+}
+
+#[test]
+fn a_pattern_names_files() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "logs/a1.jsonl", "{\"n\":1}\n");
+    write(folder.path(), "logs/a2.jsonl", "{\"n\":2}\n");
+    write(folder.path(), "logs/b1.jsonl", "{\"n\":4}\n");
+    let sum = |pattern: &str| {
+        let engine = Engine::new(Files::new().with("T", folder.path().join(pattern)));
+        rows(&engine, "T | summarize sum(n)")
+    };
+    assert_eq!((sum("logs/*.jsonl"), sum("logs/a?.jsonl")), (json!([[7]]), json!([[3]])));
+    let error = error_of(&folder.path().join("logs/c*.jsonl"));
+    assert!(error.contains("no file there matches `c*.jsonl`"), "{error}");
+}
+
 #[test]
 fn many_rows_stream_through() {
     let folder = tempfile::tempdir().unwrap();

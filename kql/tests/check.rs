@@ -116,3 +116,48 @@ fn batches_answer_every_line() {
     assert_eq!(line["rows"], serde_json::json!([["00:00:01", "NaN"]]));
     assert_eq!(line["types"], serde_json::json!(["timespan", "real"]));
 }
+
+#[test]
+fn schemas_of_another_shape_are_refused() {
+    for text in [
+        r#"{"Hosts": {"Name": "string"}}"#,
+        r#"{"Hosts": [["Name", "string"]]}"#,
+        r#"{"tables": {"Hosts": {"columns": {"Name": "string"}}}}"#,
+    ] {
+        let engine = Engine::new(SchemaCatalog::from_json(text).unwrap());
+        assert!(engine.check("Hosts | project Name").bound, "{text}");
+    }
+    assert!(SchemaCatalog::from_json(r#"{"functions": {"f": {"columns": {"a": "long"}}}}"#).is_ok());
+    for (text, why) in [
+        (r#"{"tables": [{"name": "Hosts"}]}"#, "the tables are no object"),
+        (r#"[{"name": "Hosts"}]"#, "the tables are no object"),
+        (r#"{"Hosts": {"Name": "text"}}"#, "Hosts: `text`, for `Name`, is not a type"),
+        (r#"{"Hosts": {"Name": {"type": "string"}}}"#, "the type of `Name` is no text"),
+        (r#"{"Hosts": [{"name": "Name", "type": "string"}]}"#, "is no [name, type]"),
+        (r#"{"Hosts": "Name"}"#, "columns are an object or an array"),
+    ] {
+        let error = SchemaCatalog::from_json(text).unwrap_err();
+        assert!(error.contains(why) && error.contains(r#"{"Logins": {"TimeGenerated": "datetime""#), "{text}: {error}");
+    }
+    assert!(SchemaCatalog::from_json("Hosts").unwrap_err().contains("not JSON"));
+}
+
+#[test]
+fn a_line_that_is_no_query_does_not_end_the_batch() {
+    let input = "\u{feff}{\"id\": 1, \"query\": \"print a = 1\"}\nprint 2\n\n{\"id\": \"b\"}\n{\"id\": 4, \"query\": \"print a = 4\"}\n";
+    type Batch = fn(&[u8], &mut Vec<u8>, &Engine) -> std::io::Result<usize>;
+    let run: Batch = |input, output, engine| batch::run_jsonl(input, output, engine);
+    let check: Batch = |input, output, engine| batch::check_jsonl(input, output, engine);
+    for answer in [run, check] {
+        let mut output = Vec::new();
+        assert_eq!(answer(input.as_bytes(), &mut output, &engine()).unwrap(), 2);
+        let text = String::from_utf8(output).unwrap();
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let ids: Vec<&serde_json::Value> = lines.iter().map(|line| &line["id"]).collect();
+        assert_eq!(ids, [&serde_json::json!(1), &serde_json::Value::Null, &"b".into(), &4.into()], "{text}");
+        let message = |at: usize| lines[at]["error"]["message"].as_str().unwrap_or_default();
+        assert!(message(1).contains("line 2 of the input") && message(1).contains("not JSON"), "{text}");
+        assert!(message(2).contains("line 4 of the input") && message(2).contains("`query`"), "{text}");
+        assert!(lines[0]["error"].is_null() && lines[3]["error"].is_null(), "{text}");
+    }
+}

@@ -9,7 +9,7 @@ use std::{
 use polars::prelude::*;
 
 use super::{
-    json_lines,
+    json_lines, patterns, text_files,
     text_types::{self, Seen},
 };
 use crate::{Catalog, KqlType};
@@ -23,7 +23,7 @@ pub enum FileFormat {
     Csv,
     /// Tabs, with a header.
     Tsv,
-    /// One JSON object per line.
+    /// One JSON object per line, or one array of objects, which is held in memory.
     JsonLines,
 }
 
@@ -40,15 +40,21 @@ impl FileFormat {
             _ => return None,
         })
     }
+
+    /// Between the fields of a line.
+    fn separator(self) -> u8 {
+        if self == Self::Tsv { b'\t' } else { b',' }
+    }
 }
 
-/// Files, or folders of files of one format, as tables. Nothing is read until a query names the table, and
-/// then only what the query needs passes through memory.
+/// Files, folders of files of one format, or files that match a pattern (`logs/*.jsonl`) as tables. Nothing is read
+/// until a query names the table, and then only what the query needs passes through memory.
 ///
 /// Types: a Parquet file has its own; lists and structs are `dynamic`. Text files are read once, when they are
 /// first named, for the types that hold every value without changing it: `long`, `real`, `bool`,
 /// `datetime` (ISO 8601), `dynamic` (JSON objects and arrays), else `string`. Numbers with leading zeros stay
 /// text. In JSON lines, strings are `datetime` or `string`, and objects, arrays and mixed values are `dynamic`.
+/// Text is UTF-8, with or without a byte order mark.
 #[derive(Default, Clone)]
 pub struct Files {
     tables: BTreeMap<String, Arc<Table>>,
@@ -88,6 +94,13 @@ impl Files {
         self.add(name.into(), path.into(), Some(format))
     }
 
+    /// What a path of a table names: a file, a folder, or what matches a pattern in its last part (`*`, `?`).
+    ///
+    /// Errors: there is nothing.
+    pub fn find(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+        patterns::matching(path)
+    }
+
     fn add(mut self, name: String, path: PathBuf, format: Option<FileFormat>) -> Self {
         self.tables.insert(name, Arc::new(Table { path, format, opened: Mutex::default() }));
         self
@@ -119,17 +132,27 @@ fn open(path: &Path, format: Option<FileFormat>) -> Result<Opened, String> {
     read(&files, format).map_err(|error| error.to_string())
 }
 
-/// The file itself, or all files of known formats below a folder, sorted.
+/// The files that the path names, and all files of known formats below the folders that it names, sorted.
 fn data_files(path: &Path, format: Option<FileFormat>) -> Result<Vec<PathBuf>, String> {
-    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if !metadata.is_dir() {
-        return Ok(vec![path.to_path_buf()]);
-    }
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(|error| error.to_string())? {
+    for found in patterns::matching(path).map_err(|error| error.to_string())? {
+        if found.is_dir() {
+            files.extend(files_below(&found, format)?);
+        } else {
+            files.push(found);
+        }
+    }
+    Ok(files)
+}
+
+fn files_below(folder: &Path, format: Option<FileFormat>) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| error.to_string())? {
         let below = entry.map_err(|error| error.to_string())?.path();
-        if below.is_dir() || format.is_some() || FileFormat::of(&below).is_some() {
-            files.extend(data_files(&below, format)?);
+        if below.is_dir() {
+            files.extend(files_below(&below, format)?);
+        } else if format.is_some() || FileFormat::of(&below).is_some() {
+            files.push(below);
         }
     }
     files.sort();
@@ -151,11 +174,11 @@ fn read(files: &[PathBuf], format: FileFormat) -> PolarsResult<Opened> {
     }
     let mut columns = Columns::new();
     for file in files {
-        let found = match format {
-            FileFormat::JsonLines => json_lines::columns_of(file)?,
-            _ => separated_columns(file, format)?,
+        let named = |problem: PolarsError| match files.len() {
+            1 => problem,
+            _ => polars_err!(ComputeError: "in {}: {problem}", file.display()),
         };
-        for (name, seen) in found {
+        for (name, seen) in text_columns(file, format).map_err(named)? {
             match columns.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, known)) => *known = known.and(seen),
                 None => columns.push((name, seen)),
@@ -171,15 +194,24 @@ fn read(files: &[PathBuf], format: FileFormat) -> PolarsResult<Opened> {
     Ok(Opened { frame, tags: tags.collect() })
 }
 
+fn text_columns(file: &Path, format: FileFormat) -> PolarsResult<Columns> {
+    text_files::refuse_utf16(file)?;
+    match format {
+        FileFormat::JsonLines => json_lines::columns_of(file),
+        _ => {
+            separated_columns(file, format).map_err(|problem| text_files::with_line(problem, file, format.separator()))
+        }
+    }
+}
+
 fn reference(file: &Path) -> PolarsResult<PlRefPath> {
     PlRefPath::try_from_path(file)
 }
 
 /// A CSV or TSV file; every column is text without `columns`.
 fn separated(file: &Path, format: FileFormat, columns: Option<&Columns>) -> PolarsResult<LazyFrame> {
-    let reader = LazyCsvReader::new(reference(file)?)
-        .with_separator(if format == FileFormat::Tsv { b'\t' } else { b',' })
-        .with_infer_schema_length(Some(0));
+    let reader =
+        LazyCsvReader::new(reference(file)?).with_separator(format.separator()).with_infer_schema_length(Some(0));
     let Some(columns) = columns else { return reader.finish() };
     // A file of a folder may lack columns that others have.
     let present = reader.clone().finish()?.collect_schema()?;

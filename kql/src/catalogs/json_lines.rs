@@ -1,32 +1,52 @@
-//! JSON lines as a lazy frame. polars' own reader makes structs of objects, which gives every object
-//! every key; here objects and arrays stay the JSON text they are.
+//! JSON lines, and arrays of objects, as a lazy frame. polars' own reader makes structs of objects, which gives
+//! every object every key; here objects and arrays stay the JSON text they are.
 
-use std::{
-    collections::HashMap,
-    io::{BufRead, BufReader},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use polars::prelude::*;
 use serde_json::{Map, Value};
 
 use super::{
     files::{Columns, carried},
+    text_files::{first_line, is_blank, line_column, lines, unmarked},
     text_types::{Seen, is_datetime},
 };
 use crate::KqlType;
 
+type Object = Map<String, Value>;
+
+/// What to try with JSON that is neither.
+const SHAPES: &str = "what is read is one JSON object per line, or one array of objects: \
+    `jq -c .` puts each object on a line, `jq -c '.value[]'` takes them out of an answer";
+
 /// Keys in order of first appearance, with what all their values are.
 pub(super) fn columns_of(file: &Path) -> PolarsResult<Columns> {
-    let mut columns = Columns::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut keys = Keys::default();
+    if is_array(file)? {
+        array(file)?.into_iter().for_each(|object| keys.see(object));
+        return Ok(keys.columns);
+    }
     for (at, line) in lines(file)?.enumerate() {
         let line = line?;
-        if line.trim().is_empty() {
+        if is_blank(&line) {
             continue;
         }
-        let object = object(&line).map_err(|problem| polars_err!(ComputeError: "line {}: {problem}", at + 1))?;
+        let found =
+            object(&line).map_err(|problem| polars_err!(ComputeError: "line {}: {problem}; {SHAPES}", at + 1))?;
+        keys.see(found);
+    }
+    Ok(keys.columns)
+}
+
+#[derive(Default)]
+struct Keys {
+    columns: Columns,
+    places: HashMap<String, usize>,
+}
+
+impl Keys {
+    fn see(&mut self, object: Object) {
+        let Self { columns, places } = self;
         for (name, value) in object {
             let place = *places.entry(name).or_insert_with_key(|name| {
                 columns.push((name.clone(), Seen::Nothing));
@@ -35,27 +55,32 @@ pub(super) fn columns_of(file: &Path) -> PolarsResult<Columns> {
             columns[place].1 = together(columns[place].1, of_value(&value));
         }
     }
-    Ok(columns)
 }
 
-fn lines(file: &Path) -> PolarsResult<Box<dyn Iterator<Item = std::io::Result<String>>>> {
-    let is_packed = file.extension().is_some_and(|extension| extension == "gz" || extension == "zst");
-    if !is_packed {
-        return Ok(Box::new(BufReader::new(std::fs::File::open(file)?).lines()));
-    }
-    // polars unpacks.
-    let frame = raw(file)?.collect()?;
-    let texts = frame.columns()[0].str()?.clone();
-    let texts: Vec<String> = texts.iter().map(|text| text.unwrap_or_default().to_string()).collect();
-    Ok(Box::new(texts.into_iter().map(Ok)))
-}
-
-fn object(line: &str) -> Result<Map<String, Value>, String> {
-    match serde_json::from_str(line) {
+fn object(line: &str) -> Result<Object, String> {
+    match serde_json::from_str(unmarked(line)) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("this is no JSON object".to_string()),
         Err(problem) => Err(problem.to_string()),
     }
+}
+
+/// Does the file begin with an array, as what `az` and portals export does?
+fn is_array(file: &Path) -> PolarsResult<bool> {
+    let first = first_line(file)?;
+    Ok(first.is_some_and(|line| unmarked(&line).trim_start().starts_with('[')))
+}
+
+/// The objects of an array. It is in memory as a whole: only its end tells whether it is one.
+fn array(file: &Path) -> PolarsResult<Vec<Object>> {
+    let text = lines(file)?.collect::<std::io::Result<Vec<String>>>()?.join("\n");
+    let elements: Vec<Value> = serde_json::from_str(unmarked(&text))
+        .map_err(|problem| polars_err!(ComputeError: "the array cannot be read: {problem}; {SHAPES}"))?;
+    let objects = elements.into_iter().enumerate().map(|(at, element)| match element {
+        Value::Object(object) => Ok(object),
+        _ => Err(polars_err!(ComputeError: "element {} of the array is no JSON object; {SHAPES}", at + 1)),
+    });
+    objects.collect()
 }
 
 fn of_value(value: &Value) -> Seen {
@@ -84,41 +109,42 @@ fn together(one: Seen, two: Seen) -> Seen {
     }
 }
 
-/// The file's lines as one column. A line of JSON holds no control character, so that none can separate.
-fn raw(file: &Path) -> PolarsResult<LazyFrame> {
-    let one: Schema = [(PlSmallStr::from_static("line"), DataType::String)].into_iter().collect();
-    LazyCsvReader::new(PlRefPath::try_from_path(file)?)
-        .with_has_header(false)
-        .with_separator(1)
-        .with_quote_char(None)
-        .with_schema(Some(Arc::new(one)))
-        .finish()
-}
-
 /// The file with these columns; keys that a line lacks are null.
 pub(super) fn scan(file: &Path, columns: &Columns) -> PolarsResult<LazyFrame> {
     let typed: Vec<(PlSmallStr, KqlType)> =
         columns.iter().map(|(name, seen)| (PlSmallStr::from_str(name), seen.kql_type())).collect();
+    if is_array(file)? {
+        return Ok(rows_of(array(file)?.into_iter().map(Ok), &typed)?.lazy());
+    }
     let schema: Schema = typed.iter().map(|(name, kql_type)| (name.clone(), carried(*kql_type))).collect();
     let schema = Arc::new(schema);
     let declared = schema.clone();
     let read = move |batch: DataFrame| parsed(&batch, &typed);
     let schema = move |_: &Schema| Ok(declared.clone());
-    Ok(raw(file)?.map(read, AllowedOptimizations::STREAMING, Some(Arc::new(schema)), Some("JSON lines")))
+    Ok(line_column(file)?.map(read, AllowedOptimizations::STREAMING, Some(Arc::new(schema)), Some("JSON lines")))
 }
 
 fn parsed(batch: &DataFrame, typed: &[(PlSmallStr, KqlType)]) -> PolarsResult<DataFrame> {
     let lines = batch.columns()[0].str()?;
-    let mut cells: Vec<Vec<Value>> = vec![Vec::with_capacity(lines.len()); typed.len()];
-    let places: HashMap<&str, usize> = typed.iter().enumerate().map(|(at, (name, _))| (name.as_str(), at)).collect();
-    let mut height = 0;
-    for line in lines.iter().flatten().filter(|line| !line.trim().is_empty()) {
-        let object = object(line).map_err(|problem| {
+    let objects = lines.iter().flatten().filter(|line| !is_blank(line)).map(|line| {
+        object(line).map_err(|problem| {
             let start: String = line.chars().take(60).collect();
             polars_err!(ComputeError: "{problem}: {start}")
-        })?;
+        })
+    });
+    rows_of(objects, typed)
+}
+
+fn rows_of(
+    objects: impl Iterator<Item = PolarsResult<Object>>,
+    typed: &[(PlSmallStr, KqlType)],
+) -> PolarsResult<DataFrame> {
+    let mut cells: Vec<Vec<Value>> = vec![Vec::new(); typed.len()];
+    let places: HashMap<&str, usize> = typed.iter().enumerate().map(|(at, (name, _))| (name.as_str(), at)).collect();
+    let mut height = 0;
+    for object in objects {
         height += 1;
-        for (name, value) in object {
+        for (name, value) in object? {
             let Some(place) = places.get(name.as_str()) else {
                 polars_bail!(ComputeError: "the file was changed while it was read: it has a new key `{name}`");
             };

@@ -59,7 +59,7 @@ fn is_real(text: &str) -> bool {
 }
 
 /// ISO 8601 with date and time: `2024-01-02T03:04:05.6Z`, `2024-01-02 03:04:05`. A date alone is one too.
-pub(super) fn is_datetime(text: &str) -> bool {
+pub(crate) fn is_datetime(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() >= 10
         && bytes[..10].iter().enumerate().all(|(at, byte)| match at {

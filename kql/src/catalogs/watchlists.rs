@@ -8,6 +8,7 @@ use std::{
 use polars::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::text_files;
 use crate::{Catalog, KqlType, Literal, TableFunction, diagnostics::nearest};
 
 /// `_GetWatchlist('alias')` reads `FOLDER/alias.csv`, and `_GetWatchlistAlias` lists the aliases.
@@ -78,7 +79,9 @@ impl Watchlists {
 
 /// All columns as text.
 fn read(path: &Path) -> PolarsResult<DataFrame> {
-    LazyCsvReader::new(PlRefPath::try_from_path(path)?).with_infer_schema_length(Some(0)).finish()?.collect()
+    text_files::refuse_utf16(path)?;
+    let scanned = LazyCsvReader::new(PlRefPath::try_from_path(path)?).with_infer_schema_length(Some(0)).finish()?;
+    scanned.collect().map_err(|problem| text_files::with_line(problem, path, b','))
 }
 
 fn with_sentinel_columns(
