@@ -17,9 +17,9 @@ use huntbook_wire::environment;
 mod checkpoint;
 
 #[cfg(target_os = "linux")]
-pub(crate) use checkpoint::{Running, running, take_end};
+pub(crate) use checkpoint::{running, take_end};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{Running, running, take_end};
+pub(crate) use elsewhere::{running, take_end};
 
 const RUNTIME_VARIABLE: &str = "EVCXR_IS_RUNTIME";
 const COMPLETE: &[u8] = b"EVCXR_EXECUTION_COMPLETE\n";
@@ -65,7 +65,7 @@ pub fn run() -> ! {
 
 fn serve() -> std::io::Result<()> {
     let instructions = BufReader::new(std::fs::File::from(duplicate(0)?));
-    let mut control = std::fs::File::from(duplicate(1)?);
+    let control = std::fs::File::from(duplicate(1)?);
     redirect(std::fs::File::open("/dev/null")?.as_raw_fd(), 0)?;
     if is_open(USER_STDOUT) {
         redirect(USER_STDOUT, 1)?;
@@ -110,7 +110,7 @@ impl Cells {
                     }
                     original.commit(&status)?;
                 }
-                Role::RolledBack(_) => {
+                Role::RolledBack => {
                     self.abandon();
                     self.control.write_all(ROLLED_BACK)?;
                     continue;

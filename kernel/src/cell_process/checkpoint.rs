@@ -39,7 +39,7 @@ pub(super) enum Role {
     /// The cell is to be run here; the original waits.
     Copy(Original),
     /// The copy did not come back: this is the state before the cell.
-    RolledBack(String),
+    RolledBack,
 }
 
 /// The process that waits for a copy.
@@ -194,7 +194,7 @@ pub(super) fn take(status: &Status) -> std::io::Result<Role> {
             let why = wait_for(copy, verdict);
             status.tell(Doing::Waits)?;
             status.tell_end(&why)?;
-            Ok(Role::RolledBack(why))
+            Ok(Role::RolledBack)
         }
     }
 }
