@@ -1,5 +1,7 @@
 //! Runs cells, whoever asks: the router between magics and Rust.
 
+mod assist;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::process::Child;
@@ -211,11 +213,7 @@ impl Session {
         for name in magic.frames_wanted() {
             let stale = {
                 let state = self.state();
-                let is_frame = state
-                    .variables
-                    .get(&name)
-                    .is_some_and(|type_name| type_name == "Frame" || type_name.ends_with("::Frame"));
-                is_frame && state.changed.contains(&name)
+                state.variables.get(&name).is_some_and(|type_name| is_frame(type_name)) && state.changed.contains(&name)
             };
             if stale {
                 self.hidden(format!("huntbook::rt::publish(\"{name}\", &{name}).unwrap();"))?;
@@ -267,16 +265,6 @@ impl Session {
             let text = "Preparing Rust cells, once for this machine: a minute or two...\n".to_owned();
             self.hub.emit(Output::Stream { stream: Stream::Stderr, text });
         }
-    }
-
-    /// What may stand at `cursor`, a byte of the cell, in its magics.
-    pub(crate) fn complete(&self, code: &str, cursor: usize) -> Option<huntbook_magics::Completions> {
-        huntbook_magics::complete(code, cursor, &self.engine)
-    }
-
-    /// What is known about the word at `cursor`, a byte of the cell, as Markdown.
-    pub(crate) fn inspect(&self, code: &str, cursor: usize) -> Option<String> {
-        huntbook_magics::inspect(code, cursor, &self.engine)
     }
 
     /// Stops the running cell. Harmless when none runs.
@@ -345,6 +333,11 @@ impl Rust {
         }
         self.cells.as_mut().ok_or_else(|| CellError::new("RustUnavailable", "Rust could not be started"))
     }
+}
+
+/// Is this the type of the prelude's handles?
+fn is_frame(type_name: &str) -> bool {
+    type_name == "Frame" || type_name.ends_with("::Frame")
 }
 
 fn interrupted() -> CellError {

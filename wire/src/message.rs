@@ -122,6 +122,15 @@ pub enum Request {
     Result {
         data: BTreeMap<String, Value>,
     },
+    /// Takes away what the cell has shown; with `wait`, when it shows the next thing.
+    ClearOutput {
+        wait: bool,
+    },
+    /// Asks the person at the notebook. Answered with text.
+    Input {
+        prompt: String,
+        password: bool,
+    },
     /// User code panicked on the cell's own thread.
     Panicked {
         message: String,

@@ -1,5 +1,6 @@
 //! Rust cells: evcxr behind a small face.
 
+mod assist;
 mod build_folder;
 pub mod cargo;
 mod compile_error;
