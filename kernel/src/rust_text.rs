@@ -59,10 +59,7 @@ mod tests {
         let cell = ":dep regex\nlet a = 1;\n%kql Größe << T\n::std::process::id()";
         let rust = only_rust(cell);
         assert_eq!(rust.len(), cell.len());
-        assert_eq!(
-            rust.trim_start().split_whitespace().collect::<Vec<_>>(),
-            ["let", "a", "=", "1;", "::std::process::id()"]
-        );
+        assert_eq!(rust.split_whitespace().collect::<Vec<_>>(), ["let", "a", "=", "1;", "::std::process::id()"]);
         assert_eq!(rust.find("::std"), cell.find("::std"));
         assert_eq!(only_rust("%%kql\nT").trim(), "");
         assert_eq!(only_rust(":opt"), "    ");
