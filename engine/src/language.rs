@@ -1,8 +1,13 @@
 //! What editors ask about a query that is being typed.
 
 use huntbook_kql::{Completions, Hover};
+use serde_json::Value;
 
-use crate::{Engine, Error, Result};
+use crate::{Engine, Error, Result, table};
+
+/// Columns and rows of a description.
+const COLUMNS: usize = 20;
+const ROWS: usize = 5;
 
 impl Engine {
     /// What may stand at `cursor`, a byte of the query, over the workspace's tables and the named frames.
@@ -18,6 +23,26 @@ impl Engine {
     /// What is known about the word at `cursor`, a byte of the query.
     pub fn kql_hover(&self, query: &str, cursor: usize) -> Option<Hover> {
         self.kql_engine().ok()?.hover(query, cursor)
+    }
+
+    /// A named frame's size and columns, as Markdown; `detailed`: all of its columns with their nulls, and its first
+    /// rows.
+    pub fn describe(&self, name: &str, detailed: bool) -> Option<String> {
+        let frame = self.frame(name)?;
+        let mut lines =
+            vec![format!("`{name}`: frame, {} rows × {} columns", frame.height(), frame.width()), String::new()];
+        let shown = if detailed { frame.width() } else { COLUMNS };
+        for column in frame.columns().iter().take(shown) {
+            let nulls = if detailed { format!(", {} null", column.null_count()) } else { String::new() };
+            lines.push(format!("- `{}`: {}{nulls}", column.name(), table::type_name(column.dtype())));
+        }
+        if frame.width() > shown {
+            lines.push(format!("- and {} more", frame.width() - shown));
+        }
+        if detailed && let Some(Value::String(rows)) = table::render(&frame, None, ROWS).data.get("text/plain") {
+            lines.push(format!("\n```text\n{rows}\n```"));
+        }
+        Some(lines.join("\n"))
     }
 }
 

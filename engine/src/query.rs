@@ -27,10 +27,10 @@ pub enum QueryFormat {
 const ROWS_AT_ONCE: usize = 50_000;
 
 impl Engine {
-    /// Runs a query and writes all its rows.
+    /// Runs a query and writes all its rows. Returns how many results the query has in front of the one that is written.
     ///
     /// Errors: those of [`Engine::kql`], and output that cannot be written.
-    pub fn kql_to(&self, query: &str, format: QueryFormat, output: impl Write) -> Result<()> {
+    pub fn kql_to(&self, query: &str, format: QueryFormat, output: impl Write) -> Result<usize> {
         let answer = self.kql(query)?;
         let frame = answer.frame.as_ref();
         let types: Vec<KqlType> =
@@ -47,7 +47,8 @@ impl Engine {
                 ParquetWriter::new(&mut output).finish(&mut frame.clone())?;
             }
         }
-        output.flush().map_err(|error| unwritable(&error))
+        output.flush().map_err(|error| unwritable(&error))?;
+        Ok(answer.earlier_results)
     }
 
     /// Runs `{"id", "query"}` lines over everything a query can name; see [`batch::run_jsonl`] for the answers.

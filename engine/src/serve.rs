@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use huntbook_wire::{Request, Response};
+use huntbook_wire::{EngineError, Request, Response};
 use serde_json::Value;
 
 use crate::{Engine, Error, Result, frames, table};
@@ -35,6 +35,9 @@ impl Display {
 /// What happens in the cell process and concerns the cell rather than the engine.
 pub trait CellEvents {
     fn display(&self, display: Display);
+    fn clear_output(&self, wait: bool);
+    /// Asks the person at the front end; blocks until there is an answer.
+    fn input(&self, prompt: &str, password: bool) -> std::result::Result<String, EngineError>;
     fn panicked(&self, message: String, line: Option<u32>, column: Option<u32>);
     fn question_mark(&self, message: String);
 }
@@ -107,6 +110,14 @@ impl Engine {
                 events.display(Display { data, is_result: true, ..Display::default() });
                 Response::Done
             }
+            Request::ClearOutput { wait } => {
+                events.clear_output(wait);
+                Response::Done
+            }
+            Request::Input { prompt, password } => match events.input(&prompt, password) {
+                Ok(text) => Response::Text(text),
+                Err(error) => Response::Failed(error),
+            },
             Request::Panicked { message, line, column } => {
                 events.panicked(message, line, column);
                 Response::Done
@@ -115,6 +126,8 @@ impl Engine {
                 events.question_mark(message);
                 Response::Done
             }
+            // Before it passes on any request, the host hands on what was printed.
+            Request::Printed => Response::Done,
             Request::Release { .. } => return Err(Error::new("EngineError", "release has no answer")),
         })
     }

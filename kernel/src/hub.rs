@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use huntbook_engine::{CellEvents, Display, Engine};
-use huntbook_wire::{Envelope, environment, read_message, write_message};
+use huntbook_wire::{EngineError, Envelope, environment, read_message, write_message};
 
 use crate::cell_process::{self, USER_STDERR, USER_STDOUT};
-use crate::output::{Output, Sink, Stream};
+use crate::output::{CellError, Output, Sink, Stream};
 
 /// Text is gathered this long before it is sent: one message per moment, not one per line.
 const GATHER: Duration = Duration::from_millis(10);
@@ -242,6 +242,19 @@ impl Hub {
 impl CellEvents for Hub {
     fn display(&self, display: Display) {
         self.emit(Output::Display(display));
+    }
+
+    fn clear_output(&self, wait: bool) {
+        self.emit(Output::Clear { wait });
+    }
+
+    fn input(&self, prompt: &str, password: bool) -> Result<String, EngineError> {
+        let sink = lock(&self.sink).clone();
+        let answer = match sink {
+            Some(sink) => sink.ask(prompt, password),
+            None => Err(CellError::new("InputError", "no cell is running")),
+        };
+        answer.map_err(|error| EngineError::new(error.name, error.value))
     }
 
     fn panicked(&self, message: String, line: Option<u32>, column: Option<u32>) {

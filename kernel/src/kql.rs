@@ -138,7 +138,11 @@ fn answered(arguments: &Arguments, output: &mut Output) -> anyhow::Result<Result
         }
     } else {
         match engine.kql_to(&query, format(arguments), &mut *output) {
-            Ok(()) => Ok(()),
+            Ok(0) => Ok(()),
+            Ok(earlier) => {
+                eprintln!("the query has {} results: this is the last of them", earlier + 1);
+                Ok(())
+            }
             Err(error) => Err(query_fault(error)?),
         }
     };

@@ -6,6 +6,7 @@
 pub mod cell_process;
 pub mod cells;
 pub mod cli;
+mod history;
 mod hub;
 mod install;
 pub mod jupyter;
@@ -16,6 +17,7 @@ mod paths;
 mod processes;
 pub mod processor;
 mod run;
+mod rust_text;
 mod sample_data;
 mod session;
 mod terminal;

@@ -5,8 +5,15 @@ use huntbook_engine::Display;
 /// One thing that a running cell emits.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Output {
-    Stream { stream: Stream, text: String },
+    Stream {
+        stream: Stream,
+        text: String,
+    },
     Display(Display),
+    /// What the cell has shown goes; with `wait`, when the next output comes.
+    Clear {
+        wait: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +34,11 @@ impl Stream {
 /// Takes a cell's output in order.
 pub(crate) trait Sink: Send + Sync {
     fn emit(&self, output: Output);
+
+    /// Asks the person at the front end and waits for the answer; a password is not shown while it is typed.
+    fn ask(&self, _prompt: &str, _password: bool) -> Result<String, CellError> {
+        Err(CellError::new("InputError", "nobody can answer here: input needs a notebook with someone at it"))
+    }
 }
 
 /// Why a cell failed: what Jupyter calls ename, evalue and traceback.

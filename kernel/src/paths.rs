@@ -14,6 +14,15 @@ pub(crate) fn default_workspace() -> PathBuf {
         .unwrap_or_else(|| base(dirs::data_dir()).join("huntbook").join("workspace"))
 }
 
+/// What was run, for later sessions. `HUNTBOOK_HISTORY` names another file; empty, nothing is kept.
+pub(crate) fn history() -> Option<PathBuf> {
+    match std::env::var_os("HUNTBOOK_HISTORY") {
+        Some(named) if named.is_empty() => None,
+        Some(named) => Some(PathBuf::from(named)),
+        None => Some(base(dirs::data_dir()).join("huntbook").join("history.jsonl")),
+    }
+}
+
 fn base(folder: Option<PathBuf>) -> PathBuf {
     folder.unwrap_or_else(std::env::temp_dir)
 }

@@ -12,7 +12,10 @@ pub(crate) fn kill_builds() -> bool {
             table.iter().filter(|(_, entry)| entry.parent == parent).map(|(pid, entry)| (*pid, &entry.name))
         {
             pending.push(pid);
-            if ["cargo", "rustc", "rustup", "build-script-b", "mold"].iter().any(|build| name.starts_with(build)) {
+            if ["cargo", "real-cargo", "rustc", "rustup", "build-script-b", "mold"]
+                .iter()
+                .any(|build| name.starts_with(build))
+            {
                 // SAFETY: sends a signal to a descendant of ours.
                 unsafe { libc::kill(pid, libc::SIGKILL) };
                 killed = true;

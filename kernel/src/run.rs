@@ -188,6 +188,14 @@ struct Recorded {
     outputs: Vec<Value>,
     /// Positions of displays that may be updated.
     displays: HashMap<String, usize>,
+    /// The next output takes the place of all there is.
+    to_clear: bool,
+}
+
+impl Recorded {
+    fn clear(&mut self) {
+        *self = Recorded::default();
+    }
 }
 
 impl Recorder {
@@ -204,7 +212,12 @@ impl Recorder {
 impl Sink for Recorder {
     fn emit(&self, output: Output) {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if state.to_clear {
+            state.clear();
+        }
         match output {
+            Output::Clear { wait: true } => state.to_clear = true,
+            Output::Clear { wait: false } => state.clear(),
             Output::Stream { stream, text } => {
                 if let Some(last) = state.outputs.last_mut()
                     && last["name"] == stream.name()
@@ -242,6 +255,7 @@ impl Sink for Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Stream;
 
     #[test]
     fn parameters_take_the_type_of_their_default() {
@@ -260,6 +274,19 @@ mod tests {
         assert_eq!(defined(code), ["threshold", "table"]);
         assert_eq!(default_of(code, "threshold").unwrap(), "1.0");
         assert_eq!(default_of(code, "seed"), None);
+    }
+
+    #[test]
+    fn cleared_output_is_not_saved() {
+        let recorder = Recorder::new(1);
+        let print = |text: &str| recorder.emit(Output::Stream { stream: Stream::Stdout, text: text.into() });
+        print("one");
+        recorder.emit(Output::Clear { wait: true });
+        assert_eq!(recorder.take().len(), 1, "it waits for the next output");
+        print("two");
+        recorder.emit(Output::Clear { wait: false });
+        print("three");
+        assert_eq!(recorder.take(), [json!({"output_type": "stream", "name": "stdout", "text": ["three"]})]);
     }
 
     #[test]

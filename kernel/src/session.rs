@@ -1,5 +1,7 @@
 //! Runs cells, whoever asks: the router between magics and Rust.
 
+mod assist;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::process::Child;
@@ -17,6 +19,9 @@ use crate::{cell_process, processes};
 
 /// How long an interrupted engine call has to reach user code and end the cell by itself.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long an interrupt goes on to end what the cell starts: rust-analyzer's loading cannot be ended, the build behind it can.
+const ENDS_AT_LAST: Duration = Duration::from_secs(10);
 
 /// How long an interrupted cell may take to end by its own handler.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -214,11 +219,7 @@ impl Session {
         for name in magic.frames_wanted() {
             let stale = {
                 let state = self.state();
-                let is_frame = state
-                    .variables
-                    .get(&name)
-                    .is_some_and(|type_name| type_name == "Frame" || type_name.ends_with("::Frame"));
-                is_frame && state.changed.contains(&name)
+                state.variables.get(&name).is_some_and(|type_name| is_frame(type_name)) && state.changed.contains(&name)
             };
             if stale {
                 self.hidden(format!("huntbook::rt::publish(\"{name}\", &{name}).unwrap();"))?;
@@ -272,16 +273,6 @@ impl Session {
         }
     }
 
-    /// What may stand at `cursor`, a byte of the cell, in its magics.
-    pub(crate) fn complete(&self, code: &str, cursor: usize) -> Option<huntbook_magics::Completions> {
-        huntbook_magics::complete(code, cursor, &self.engine)
-    }
-
-    /// What is known about the word at `cursor`, a byte of the cell, as Markdown.
-    pub(crate) fn inspect(&self, code: &str, cursor: usize) -> Option<String> {
-        huntbook_magics::inspect(code, cursor, &self.engine)
-    }
-
     /// Stops the running cell. Harmless when none runs.
     pub(crate) fn interrupt(&self) {
         if !self.running.load(Ordering::SeqCst) {
@@ -292,9 +283,6 @@ impl Session {
         let in_magic = self.in_magic.load(Ordering::SeqCst);
         self.engine.cancel();
         if in_magic {
-            return;
-        }
-        if processes::kill_builds() {
             return;
         }
         if in_engine && self.ends_within(GRACE) {
@@ -310,9 +298,9 @@ impl Session {
     #[cfg(target_os = "linux")]
     fn stop_rust(&self) {
         let began = Instant::now();
-        while self.running.load(Ordering::SeqCst) && began.elapsed() < GRACE {
+        while self.running.load(Ordering::SeqCst) && began.elapsed() < ENDS_AT_LAST {
             match cell_process::running(&self.hub.status()) {
-                // rust-analyzer is at work; what it works on is about to be built and run.
+                // It is compiled, or rust-analyzer is at work on it and a build follows.
                 None => drop(processes::kill_builds()),
                 Some(cell) if cell.has_checkpoint => {
                     processes::send(cell.pid, libc::SIGINT);
@@ -377,6 +365,11 @@ impl Rust {
         }
         self.cells.as_mut().ok_or_else(|| CellError::new("RustUnavailable", "Rust could not be started"))
     }
+}
+
+/// Is this the type of the prelude's handles?
+fn is_frame(type_name: &str) -> bool {
+    type_name == "Frame" || type_name.ends_with("::Frame")
 }
 
 fn interrupted() -> CellError {

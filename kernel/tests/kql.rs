@@ -48,7 +48,7 @@ fn parameters_are_what_they_look_like() {
     let declared = "declare query_parameters(id: string, n: long = 2); T | where Id startswith id | count";
     assert_eq!(run(declared, "id=0012"), "Count\n2\n");
     let declared = "declare query_parameters(day: string); print day";
-    assert_eq!(run(declared, "day=2024-03-01"), "day\n2024-03-01\n");
+    assert_eq!(run(declared, "day=2024-03-01"), "print_0\n2024-03-01\n");
 }
 
 #[test]
@@ -125,4 +125,12 @@ fn a_reader_that_goes_is_no_failure_to_tell() {
         child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
         assert_eq!((child.wait().unwrap().code(), errors.as_str()), (Some(141), ""), "{format}");
     }
+}
+
+#[test]
+fn results_that_are_not_shown_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = answer(folder.path(), &["--format", "csv", "print a = 1; print b = 2; print c = 3"], "");
+    assert_eq!((found.code, found.output.as_str()), (Some(0), "c\n3\n"));
+    assert!(found.errors.contains("3 results"), "{}", found.errors);
 }

@@ -31,6 +31,13 @@ pub(crate) fn call(request: &Request) -> Result<Response> {
     }
 }
 
+/// As [`call`], if no other thread waits for an answer.
+pub(crate) fn call_if_free(request: &Request) {
+    if CONNECTION.try_lock().is_ok() {
+        let _ = call(request);
+    }
+}
+
 /// Sends a request that has no answer; a lost engine is noticed by the next call.
 pub(crate) fn tell(request: &Request) {
     let mut connection = CONNECTION.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

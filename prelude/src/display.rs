@@ -1,4 +1,8 @@
 //! Rich output from cells: `display::html("<b>hi</b>")`. Displays appear as they happen, several per cell.
+//!
+//! What is shown can be replaced in place, by its handle or by a name that any cell may use:
+//! `display::show_as("progress", [("text/plain", "1 of 9".into())])`, then `display::update("progress", ...)`.
+//! [`clear_output`] takes away all that the cell has shown.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -51,11 +55,31 @@ pub fn text(text: impl Into<String>) -> Displayed {
     show([("text/plain", text.into())])
 }
 
-/// Shows a MIME bundle: the front end picks the richest type it knows.
+/// Shows a MIME bundle: the front end picks the richest type it knows. The body of a JSON type is parsed.
 pub fn show<'a>(data: impl IntoIterator<Item = (&'a str, String)>) -> Displayed {
-    let displayed = Displayed { id: format!("huntbook-{}-{}", std::process::id(), next_id()) };
+    show_as(format!("huntbook-{}-{}", std::process::id(), next_id()), data)
+}
+
+/// As [`show`], under a name of the caller's.
+pub fn show_as<'a>(id: impl Into<String>, data: impl IntoIterator<Item = (&'a str, String)>) -> Displayed {
+    let displayed = Displayed { id: id.into() };
     displayed.send(bundle(data), false);
     displayed
+}
+
+/// Replaces, in every place, what is shown under this name.
+pub fn update<'a>(id: impl Into<String>, data: impl IntoIterator<Item = (&'a str, String)>) {
+    Displayed { id: id.into() }.send(bundle(data), true);
+}
+
+/// Takes away what the cell has shown until now; with `wait`, at the moment when it shows the next thing, so that
+/// nothing flickers.
+pub fn clear_output(wait: bool) {
+    rt::flush_pending();
+    rt::flush_stdout();
+    if let Err(error) = client::call(&Request::ClearOutput { wait }) {
+        ::std::eprintln!("{error}");
+    }
 }
 
 /// Something on display, which [`Displayed::update`] replaces in place.
@@ -64,6 +88,11 @@ pub struct Displayed {
 }
 
 impl Displayed {
+    /// The name for [`update`].
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     pub fn update<'a>(&self, data: impl IntoIterator<Item = (&'a str, String)>) {
         self.send(bundle(data), true);
     }
@@ -82,7 +111,15 @@ impl Displayed {
 }
 
 fn bundle<'a>(data: impl IntoIterator<Item = (&'a str, String)>) -> BTreeMap<String, Value> {
-    data.into_iter().map(|(mime, body)| (mime.to_owned(), Value::String(body))).collect()
+    data.into_iter().map(|(mime, body)| (mime.to_owned(), body_of(mime, body))).collect()
+}
+
+/// Jupyter wants JSON as JSON, not as text. Text that is none stays text: the front end then shows what it got.
+fn body_of(mime: &str, body: String) -> Value {
+    if mime == "application/json" || mime.ends_with("+json") {
+        return serde_json::from_str(&body).unwrap_or(Value::String(body));
+    }
+    Value::String(body)
 }
 
 fn next_id() -> u64 {

@@ -15,6 +15,7 @@ pub mod display;
 mod error;
 mod expr;
 mod frame;
+mod input;
 mod macros;
 pub mod plot;
 mod query;
@@ -32,6 +33,7 @@ pub use error::{Error, Result};
 pub use expr::{Expr, IntoLiteral, IntoName, asc, col, desc, len, lit, when};
 pub use frame::{Frame, GroupBy, SortOrder, frame, frame_of};
 pub use huntbook_wire::JoinKind;
+pub use input::{Secret, input, password};
 pub use query::{Query, blob, kql, la_write, sample};
 pub use transfer::{FromColumn, IntoColumn};
 
@@ -39,7 +41,8 @@ pub use transfer::{FromColumn, IntoColumn};
 pub mod prelude {
     pub use crate::display::CellDisplay as _;
     pub use crate::{
-        AccessAnomaly, AccessAnomalyModel, Datetime, Duration, Expr, Frame, JoinKind, asc, blob, col, desc, display,
-        frame, frame_of, kql, la_write, len, lit, ndarray, plot, plotters, sample, serde_json, when,
+        AccessAnomaly, AccessAnomalyModel, Datetime, Duration, Expr, Frame, JoinKind, Secret, asc, blob, col, desc,
+        display, frame, frame_of, input, kql, la_write, len, lit, ndarray, password, plot, plotters, sample,
+        serde_json, when,
     };
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io::Write;
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread::ThreadId;
 
 use huntbook_wire::{Literal, Request, environment};
@@ -15,6 +15,11 @@ use crate::{Frame, IntoLiteral};
 static BEGUN: AtomicBool = AtomicBool::new(false);
 /// Has it panicked?
 static PANICKED: AtomicBool = AtomicBool::new(false);
+/// The stream that the cell printed to last.
+static LAST: AtomicU8 = AtomicU8::new(NONE);
+const NONE: u8 = 0;
+const STDOUT: u8 = 1;
+const STDERR: u8 = 2;
 static CELL_THREAD: std::sync::Mutex<Option<ThreadId>> = std::sync::Mutex::new(None);
 
 thread_local! {
@@ -35,6 +40,7 @@ pub fn begin() {
         // SAFETY: dup2 on descriptors that the kernel gave this process; no Rust object owns descriptor 1.
         unsafe { libc::dup2(descriptor, 1) };
     }
+    LAST.store(NONE, Ordering::SeqCst);
     BEGUN.store(true, Ordering::SeqCst);
 }
 
@@ -115,7 +121,29 @@ pub fn eprint_or_question_mark(text: String) {
 
 pub fn flush_pending() {
     if let Some(text) = PENDING_ERROR.with_borrow_mut(Option::take) {
+        turn_to(STDERR);
         ::std::eprintln!("{text}");
+    }
+}
+
+/// Before text goes to stdout.
+pub fn to_stdout() {
+    flush_pending();
+    turn_to(STDOUT);
+}
+
+/// Before text goes to stderr.
+pub fn to_stderr() {
+    flush_pending();
+    turn_to(STDERR);
+}
+
+/// The streams are two pipes, which keep no order between them: what is in the one is read before the other is written to.
+fn turn_to(stream: u8) {
+    let last = LAST.swap(stream, Ordering::SeqCst);
+    if last != NONE && last != stream {
+        flush_stdout();
+        client::call_if_free(&Request::Printed);
     }
 }
 

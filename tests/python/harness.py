@@ -23,6 +23,9 @@ PATIENCE = 600.0
 # For answers that need no work.
 SOON = 60.0
 
+# Kernels under test leave the user's own history alone: unless a test names a file, they keep none.
+os.environ["HUNTBOOK_HISTORY"] = ""
+
 HITS = '%kql hits << datatable(user:string, score:real)["ann", 1.5, "bob", 0.5]'
 
 
@@ -183,6 +186,15 @@ class Kernel:
     def ask(self, request: str) -> dict[str, Any]:
         """The reply to a request that the client sent on the shell channel."""
         return self._reply(request)
+
+    def tell(self, kind: str, content: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        """Sends on the shell channel what has no reply; what is broadcast for it until idle."""
+        message = self.client.session.msg(kind, content)
+        self.client.shell_channel.send(message)
+        request = message["header"]["msg_id"]
+        while not self._is_idle(request):
+            self._take_iopub()
+        return [(kind, content) for kind, content in self._contents(request) if kind != "status"]
 
     def shut_down(self, now: bool = False) -> None:
         self.client.stop_channels()

@@ -166,25 +166,61 @@ def test_stop_on_error_false_goes_on(kernel: Kernel) -> None:
     assert kernel.outcome(second).status == "ok"
 
 
+CRASHES = [
+    ("std::process::abort();", "SIGABRT"),
+    ("unsafe { *(8 as *mut i32) = 1; }", "SIGSEGV"),
+    ("fn deep(n: u64) -> u64 { if n == 0 { 0 } else { std::hint::black_box(deep(n + 1)) + 1 } }\ndeep(1)", "stack"),
+    ("std::process::exit(3);", "exit code 3"),
+]
+
+
+@pytest.mark.parametrize(("code", "why"), CRASHES)
+def test_a_crash_rolls_back_the_cell(own_kernel: Kernel, code: str, why: str) -> None:
+    own_kernel.ok("let mut list = vec![1];\nfn kept_function() -> i32 { 4 }")
+    own_kernel.ok(HITS)
+    own_kernel.ok("let first = hits.clone();")
+    failed = own_kernel.fails(f'list.push(2);\ndrop(first);\nprintln!("last words");\n{code}', "CellCrashed")
+    assert failed.stdout == "last words\n"
+    assert why in failed.error_text and "as they were" in failed.error_text
+    assert own_kernel.value("list.clone()") == "[1]", "as it was before the cell"
+    assert own_kernel.value("first.height()") == "2", "the engine has the rows that the cell had let go of"
+    assert own_kernel.value("kept_function()") == "4"
+    assert own_kernel.count("hits") == 2
+    assert own_kernel.value("hits.height()") == "2"
+
+
+def test_a_panic_rolls_back_the_cell(own_kernel: Kernel) -> None:
+    own_kernel.ok("let mut list = vec![1];\nlet moved = String::from(\"here\");")
+    own_kernel.fails('list.push(2);\nlet inner = moved;\nlet new = 1;\npanic!("boom {}", inner.len() + new);', "Panic")
+    assert own_kernel.value("list.clone()") == "[1]"
+    assert own_kernel.value("moved.clone()") == '"here"'
+    own_kernel.fails("new", "CompileError")
+
+
 @pytest.mark.parametrize(
-    ("code", "signal"),
+    "without_checkpoint",
     [
-        ("std::process::abort();", "SIGABRT"),
-        ("unsafe { *(8 as *mut i32) = 1; }", "SIGSEGV"),
+        "std::thread::spawn(|| loop { std::thread::sleep(std::time::Duration::from_secs(1)) });",
+        'let sleeper = std::process::Command::new("sleep").arg("600").spawn()?;',
     ],
 )
-def test_a_crash_names_what_it_cost(own_kernel: Kernel, code: str, signal: str) -> None:
+def test_a_crash_without_a_checkpoint_names_what_it_cost(own_kernel: Kernel, without_checkpoint: str) -> None:
     own_kernel.ok("let lost_list = vec![1];\nfn kept_function() -> i32 { 4 }")
     own_kernel.ok(HITS)
     assert own_kernel.value("hits.height()") == "2"
-    failed = own_kernel.fails(f'println!("last words");\n{code}')
+    own_kernel.ok(without_checkpoint)
+    failed = own_kernel.fails('println!("last words");\nstd::process::abort();', "CellProcessEnded")
     assert failed.stdout == "last words\n"
-    assert signal in failed.error_text
-    assert "lost_list" in failed.error_text
+    assert "SIGABRT" in failed.error_text and "lost_list" in failed.error_text
     assert own_kernel.value("kept_function()") == "4"
     assert own_kernel.count("hits") == 2, "frames live in the engine"
     assert own_kernel.value("hits.height()") == "2", "and are handed out again"
     own_kernel.fails("lost_list", "CompileError")
+
+
+def test_a_child_of_one_cell_is_waited_for_in_another(own_kernel: Kernel) -> None:
+    own_kernel.ok('let mut child = std::process::Command::new("sh").args(["-c", "exit 7"]).spawn()?;')
+    assert own_kernel.value("child.wait()?.code()") == "Some(7)"
 
 
 def test_leaving_the_process_is_an_error(own_kernel: Kernel) -> None:

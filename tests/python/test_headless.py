@@ -51,6 +51,16 @@ shown.update([("text/html", "<i>1</i>".to_string())]);"""
     assert outputs[1].data["text/html"] == "<i>1</i>"
 
 
+def test_cleared_output_is_not_saved(tmp_path: Path, workspace: Path) -> None:
+    code = 'println!("1 of 2");\ndisplay::clear_output(true);\nprintln!("2 of 2");'
+    outputs = run_cells(tmp_path, workspace, [code]).passed().code_cells()[0].outputs
+    assert [output.text for output in outputs] == ["2 of 2\n"]
+
+
+def test_nobody_answers_questions(tmp_path: Path, workspace: Path) -> None:
+    run_cells(tmp_path, workspace, ['let name = input("Who? ")?;']).failed("nobody can answer")
+
+
 def test_the_output_may_be_named(tmp_path: Path, workspace: Path) -> None:
     notebook = write_notebook(tmp_path / "a.ipynb", ["%kql print a=1"])
     target = tmp_path / "deep.ipynb"
@@ -75,7 +85,7 @@ def test_an_old_output_does_not_survive(tmp_path: Path, workspace: Path) -> None
         ('panic!("boom");', "Panic", "boom"),
         ('"x".parse::<i32>()?;', "Error", "invalid digit"),
         ("let wrong: i32 = true;", "CompileError", "E0308"),
-        ("std::process::abort();", "CellProcessEnded", "SIGABRT"),
+        ("std::process::abort();", "CellCrashed", "SIGABRT"),
     ],
 )
 def test_a_failing_cell_stops_the_run(tmp_path: Path, workspace: Path, failing: str, name: str, message: str) -> None:

@@ -84,6 +84,13 @@ def test_streams(kernel: Kernel) -> None:
     assert printed.stderr == "to stderr\n"
 
 
+def test_both_streams_keep_their_order(kernel: Kernel) -> None:
+    code = 'for i in 0..50 { println!("o{i}"); eprintln!("e{i}"); }\nprint!("half "); eprintln!("last");'
+    printed = kernel.ok(code)
+    words = "".join(message["text"] for message in printed.of("stream")).split()
+    assert words == [word for i in range(50) for word in (f"o{i}", f"e{i}")] + ["half", "last"]
+
+
 def test_formatted_errors_reach_stderr(kernel: Kernel) -> None:
     # evcxr prints the error of a failed `?` with exactly this call: the user's own must not be taken for it.
     assert kernel.ok('let error = "mine";\neprintln!("{}", error);').stderr == "mine\n"
@@ -129,6 +136,54 @@ def test_a_display_is_updated_in_its_own_and_in_a_later_cell(kernel: Kernel) -> 
     assert len(ids) == 1
 
 
+def test_a_display_is_updated_by_its_name(kernel: Kernel) -> None:
+    shown = kernel.ok('display::show_as("progress", [("text/plain", "1 of 2".to_string())]);').of("display_data")
+    later = kernel.ok('display::update("progress", [("text/plain", "2 of 2".to_string())]);').of("update_display_data")
+    assert later[0]["data"] == {"text/plain": "2 of 2"}
+    assert shown[0]["transient"] == later[0]["transient"] == {"display_id": "progress"}
+
+
+def test_output_is_cleared(kernel: Kernel) -> None:
+    cleared = kernel.ok('println!("a");\ndisplay::clear_output(true);\nprintln!("b");\ndisplay::clear_output(false);')
+    kinds = [(kind, content.get("wait")) for kind, content in cleared.messages if kind in ("stream", "clear_output")]
+    assert kinds == [("stream", None), ("clear_output", True), ("stream", None), ("clear_output", False)]
+
+
+def test_json_is_sent_as_json(kernel: Kernel) -> None:
+    code = """display::show([("application/json", r#"{"a": [1]}"#.to_string())]);
+display::show([("application/json", "no json".to_string())]);"""
+    shown = [display["data"]["application/json"] for display in kernel.ok(code).of("display_data")]
+    assert shown == [{"a": [1]}, "no json"]
+
+
+def test_user_expressions_are_answered_each_for_itself(kernel: Kernel) -> None:
+    asked = {"twice": "n * 2", "wrong": "no_such_name", "panic": 'panic!("boom")', "unit": "()", "rows": "%kql print a=1"}
+    cell = kernel.run("let n = 20;", user_expressions=asked)
+    values = cell.reply["user_expressions"]
+    assert cell.status == "ok" and cell.in_order() == []
+    assert values["twice"] == {"status": "ok", "data": {"text/plain": "40"}, "metadata": {}}
+    assert values["wrong"]["status"] == "error" and values["wrong"]["ename"] == "CompileError"
+    assert values["panic"]["ename"] == "Panic" and values["panic"]["evalue"] == "boom"
+    assert values["unit"]["data"] == {"text/plain": "()"}
+    assert values["rows"]["status"] == "ok" and "text/html" in values["rows"]["data"]
+    quiet = kernel.run("", silent=True, user_expressions={"n": "n"})
+    assert quiet.reply["user_expressions"]["n"]["data"]["text/plain"] == "20"
+    assert quiet.in_order() == []
+    assert kernel.fails('panic!("x")').reply["user_expressions"] == {}
+
+
+def test_comms(kernel: Kernel) -> None:
+    opened = {"comm_id": "c", "target_name": "no-such-target", "data": {}}
+    assert kernel.tell("comm_open", opened) == [("comm_close", {"comm_id": "c", "data": {}})]
+    control = {"comm_id": "w", "target_name": "jupyter.widget.control", "data": {}}
+    assert kernel.tell("comm_open", control) == []
+    assert kernel.ask(kernel.client.comm_info())["comms"] == {"w": {"target_name": "jupyter.widget.control"}}
+    [(kind, states)] = kernel.tell("comm_msg", {"comm_id": "w", "data": {"method": "request_states"}})
+    assert kind == "comm_msg" and states["data"]["method"] == "update_states" and states["data"]["states"] == {}
+    assert kernel.tell("comm_close", {"comm_id": "w", "data": {}}) == []
+    assert kernel.ask(kernel.client.comm_info())["comms"] == {}
+
+
 def test_silent_shows_nothing(kernel: Kernel) -> None:
     quiet = kernel.run('println!("hush"); 1', silent=True)
     assert quiet.status == "ok"
@@ -141,6 +196,9 @@ def test_is_complete(kernel: Kernel) -> None:
         "1 + 1": "complete",
         "fn f() {": "incomplete",
         "fn }": "invalid",
+        "let = 7q;": "invalid",
+        "let x =": "incomplete",
+        "%no_such_magic": "invalid",
         "%kql T | take 1": "complete",
         "%%kql\nT": "incomplete",
         "%%kql\nT\n\n": "complete",

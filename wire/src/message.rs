@@ -122,6 +122,17 @@ pub enum Request {
     Result {
         data: BTreeMap<String, Value>,
     },
+    /// Takes away what the cell has shown; with `wait`, when it shows the next thing.
+    ClearOutput {
+        wait: bool,
+    },
+    /// Asks the person at the notebook. Answered with text.
+    Input {
+        prompt: String,
+        password: bool,
+    },
+    /// Text that was printed until now is handed on before the answer.
+    Printed,
     /// User code panicked on the cell's own thread.
     Panicked {
         message: String,

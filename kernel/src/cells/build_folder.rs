@@ -270,6 +270,11 @@ fn clone_tree(from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
         if existing == Existing::Keep && target.exists() {
             continue;
         }
+        // A start that failed may have left the link: copying over it would empty the file it shares with the template.
+        match fs::remove_file(&target) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let library = source
             .extension()
             .is_some_and(|extension| extension == "rlib" || extension == "rmeta" || extension == "so");
@@ -281,4 +286,26 @@ fn clone_tree(from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
         fs::File::options().append(true).open(&target)?.set_modified(modified)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cloning_again_leaves_the_template_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let (template, clone) = (folder.path().join("template"), folder.path().join("clone"));
+        fs::create_dir(&template).unwrap();
+        fs::write(template.join("libserde.rlib"), "library").unwrap();
+        fs::write(template.join("Cargo.toml"), "manifest").unwrap();
+        for _ in 0..2 {
+            clone_tree(&template, &clone, Existing::Replace).unwrap();
+        }
+        for file in ["libserde.rlib", "Cargo.toml"] {
+            let text = fs::read_to_string(template.join(file)).unwrap();
+            assert!(!text.is_empty(), "{file} of the template was emptied");
+            assert_eq!(fs::read_to_string(clone.join(file)).unwrap(), text);
+        }
+    }
 }

@@ -24,7 +24,17 @@ pub(crate) fn render(errors: &[CompilationError], code: &str, lines_before: usiz
 pub(crate) fn plain(error: &Error) -> String {
     match error {
         Error::CompilationErrors(errors) => errors.iter().map(|error| error.rendered()).collect::<Vec<_>>().join("\n"),
-        other => other.to_string(),
+        other => without_command(other.to_string()),
+    }
+}
+
+/// evcxr names the whole command when it cannot start the cell process: its environment holds the socket's token.
+fn without_command(message: String) -> String {
+    match message.strip_prefix("Failed to run '").and_then(|rest| rest.rsplit_once("': ")) {
+        Some((_, why)) => {
+            format!("the cell process cannot be started: {why}. Where huntbook was updated, restart the kernel")
+        }
+        None => message,
     }
 }
 
@@ -71,4 +81,17 @@ fn one(error: &CompilationError, lines: &[&str], lines_before: usize) -> String 
         out.push_str(&format!("\n{BLUE}  = note:{RESET} {hint}"));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_process_that_does_not_start_keeps_its_environment_to_itself() {
+        let said = "Failed to run 'Mutex { data: HUNTBOOK_TOKEN=\"0123\" \"/bin/huntbook\", poisoned: false, .. }': Os { code: 2 }";
+        let shown = plain(&Error::Message(said.to_owned()));
+        assert!(!shown.contains("0123") && shown.contains("Os { code: 2 }"), "{shown}");
+        assert_eq!(plain(&Error::Message("as it is".to_owned())), "as it is");
+    }
 }

@@ -1,5 +1,6 @@
 //! Rust cells: evcxr behind a small face.
 
+mod assist;
 mod build_folder;
 pub mod cargo;
 mod compile_error;
@@ -69,14 +70,15 @@ impl RustCells {
         }
         let (mut context, _outputs) = {
             let _stand_ins = build_folder::PathWith::new(&cargo::install(folder, template.toolchain())?, &mut command)?;
-            EvalContext::with_subprocess_command(command).map_err(|error| anyhow::anyhow!("{error}"))?
+            EvalContext::with_subprocess_command(command)
+                .map_err(|error| anyhow::anyhow!(compile_error::plain(&error)))?
         };
         tracing::debug!("evcxr started");
         build_folder::reveal_compiler(template);
         // evcxr has just built a cell without dependencies, which empties the lock file.
         build_folder::write_lock(folder)?;
         let mut state = context.state();
-        let plain = |error: Error| anyhow::anyhow!("{error}");
+        let plain = |error: Error| anyhow::anyhow!(compile_error::plain(&error));
         state.set_opt_level("0").map_err(plain)?;
         let prelude = template.prelude();
         state.add_dep("huntbook", &format!("{{ path = {:?} }}", prelude.to_string_lossy())).map_err(plain)?;

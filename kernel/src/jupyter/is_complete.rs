@@ -1,23 +1,68 @@
 //! Is the text a whole cell? For consoles, which run a cell at Enter.
 
-/// `complete` or `incomplete`: open brackets, strings and comments want more; a `%%` magic ends with a blank line.
+use huntbook_magics::{Magic, Segment, split};
+use ra_ap_syntax::{Edition, SourceFile, TextSize};
+
+use crate::rust_text::only_rust;
+
+/// Longer text is not parsed: a console's cell is typed by hand.
+const MAX_PARSED: usize = 64 << 10;
+/// The parser calls itself for each operator and bracket; so much holds for [`MAX_PARSED`] of them. The system gives
+/// the memory only where it is used.
+const PARSER_STACK: usize = 256 << 20;
+
+/// `complete`, `incomplete`, or `invalid`: a mistake that no further line can mend. A `%%kql` ends with a blank line,
+/// other magics with their line.
 pub(crate) fn status(code: &str) -> &'static str {
-    let trimmed = code.trim_start();
-    if trimmed.starts_with("%%") {
-        return if code.contains('\n') && code.ends_with("\n\n") || !trimmed.starts_with("%%kql") {
-            "complete"
-        } else {
-            "incomplete"
-        };
+    let segments = split(code);
+    if let [Segment::Magic { text, .. }] = segments.as_slice()
+        && text.starts_with("%%")
+    {
+        return if text.starts_with("%%kql") && !code.ends_with("\n\n") { "incomplete" } else { "complete" };
     }
-    if trimmed.starts_with('%') || trimmed.is_empty() {
-        return "complete";
+    let is_broken = |segment: &Segment| matches!(segment, Segment::Magic { text, .. } if Magic::parse(text).is_err());
+    if segments.iter().any(is_broken) {
+        return "invalid";
     }
-    match scan(code) {
-        Scan::Balanced => "complete",
+    let rust = only_rust(code);
+    match scan(&rust) {
+        Scan::Balanced => parsed(rust),
         Scan::Open => "incomplete",
         Scan::Mismatched => "invalid",
     }
+}
+
+/// What the parser says of text whose brackets are balanced.
+fn parsed(rust: String) -> &'static str {
+    if rust.len() > MAX_PARSED {
+        return "complete";
+    }
+    let parser = std::thread::Builder::new().name("is-complete".into()).stack_size(PARSER_STACK);
+    match parser.spawn(move || parse(&rust)).map(|parsing| parsing.join()) {
+        Ok(Ok(status)) => status,
+        // Running the cell will say more.
+        _ => "complete",
+    }
+}
+
+fn parse(rust: &str) -> &'static str {
+    const BEFORE: &str = "fn cell() {";
+    let file = SourceFile::parse(&format!("{BEFORE}{rust}\n}}"), Edition::LATEST);
+    let mistakes = file.errors();
+    if mistakes.is_empty() {
+        return "complete";
+    }
+    // The end of the last word that is no blank and no comment: what is missing there, the next line may bring.
+    let code_end = TextSize::of(BEFORE) + TextSize::of(rust);
+    let last_word = file
+        .syntax_node()
+        .descendants_with_tokens()
+        .filter_map(|element| element.into_token())
+        .filter(|token| !token.kind().is_trivia() && token.text_range().end() <= code_end)
+        .map(|token| token.text_range().end())
+        .max();
+    let mendable = mistakes.iter().all(|mistake| Some(mistake.range().start()) >= last_word);
+    if mendable { "incomplete" } else { "invalid" }
 }
 
 enum Scan {
@@ -105,7 +150,17 @@ mod tests {
 
     #[test]
     fn open_things_want_more() {
-        for code in ["fn f() {", "let x = vec![1,", "let s = \"abc", "/* x", "let r = r#\"a\"", "%%kql\nT"] {
+        for code in [
+            "fn f() {",
+            "let x = vec![1,",
+            "let s = \"abc",
+            "/* x",
+            "let r = r#\"a\"",
+            "%%kql\nT",
+            "let x =",
+            "let x = 1 + // one more",
+            "%kql a << T\nlet n = a.",
+        ] {
             assert_eq!(status(code), "incomplete", "{code}");
         }
         for code in [
@@ -118,10 +173,27 @@ mod tests {
             "%kql T | take 1",
             "",
             "%%kql\nT\n\n",
+            ":dep regex = \"1\"\nlet x = 1;",
+            "let n = 1; // of them\n%kql T | take 1\nn",
+            "use std::fmt; #[derive(Debug)] struct P { x: i64 }",
         ] {
             assert_eq!(status(code), "complete", "{code}");
         }
-        assert_eq!(status("fn }"), "invalid");
+    }
+
+    #[test]
+    fn no_further_line_mends_a_mistake() {
+        for code in ["fn }", "let = 7q;", "let x = 1 2;", "fn 3() {}", "%no_such_magic x", "%kql --popup T"] {
+            assert_eq!(status(code), "invalid", "{code}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_survived() {
+        let deep = |open: &str, close: &str| format!("{}1{}", open.repeat(20_000), close.repeat(20_000));
+        for code in [deep("(", ")"), deep("!", ""), "(".repeat(100_000)] {
+            assert!(["complete", "incomplete"].contains(&status(&code)));
+        }
     }
 
     #[test]

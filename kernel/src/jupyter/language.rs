@@ -1,6 +1,6 @@
 //! Completion and inspection: positions of Jupyter are characters, ours are bytes.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::session::Session;
 
@@ -26,10 +26,11 @@ pub(crate) fn complete(session: &Session, code: &str, cursor: usize) -> Value {
 }
 
 /// The content of an `inspect_reply`.
-pub(crate) fn inspect(session: &Session, code: &str, cursor: usize) -> Value {
-    match session.inspect(code, byte_of(code, cursor)) {
-        Some(markdown) => {
-            let data = json!({"text/plain": markdown, "text/markdown": markdown});
+pub(crate) fn inspect(session: &Session, code: &str, cursor: usize, detailed: bool) -> Value {
+    match session.inspect(code, byte_of(code, cursor), detailed) {
+        Some(bundle) => {
+            let data: Map<String, Value> =
+                bundle.into_iter().map(|(mime, text)| (mime.to_owned(), text.into())).collect();
             json!({"status": "ok", "found": true, "data": data, "metadata": {}})
         }
         None => json!({"status": "ok", "found": false, "data": {}, "metadata": {}}),

@@ -49,18 +49,19 @@ pub(crate) fn error(error: &CellError) -> Value {
     json!({"ename": error.name, "evalue": error.value, "traceback": error.traceback})
 }
 
-pub(crate) fn execute_reply(result: &Result<(), CellError>, count: u64) -> Value {
-    match result {
-        Ok(()) => json!({"status": "ok", "execution_count": count, "payload": [], "user_expressions": {}}),
+pub(crate) fn execute_reply(result: &Result<(), CellError>, count: u64, user_expressions: Value) -> Value {
+    let mut reply = match result {
+        Ok(()) => json!({"status": "ok"}),
         Err(failed) => {
             let mut reply = error(failed);
             reply["status"] = "error".into();
-            reply["execution_count"] = count.into();
-            reply["payload"] = json!([]);
-            reply["user_expressions"] = json!({});
             reply
         }
-    }
+    };
+    reply["execution_count"] = count.into();
+    reply["payload"] = json!([]);
+    reply["user_expressions"] = user_expressions;
+    reply
 }
 
 pub(crate) fn aborted(count: u64) -> Value {

@@ -17,9 +17,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use zeromq::{SocketRecv, SocketSend};
 
+use crate::history::History;
+use crate::jupyter::comms::Comms;
 use crate::jupyter::messages::{kernel_info, message, status};
 use crate::jupyter::queue::{Outbox, Queue};
-use crate::jupyter::{is_complete, language};
+use crate::jupyter::stdin::Stdin;
+use crate::jupyter::{history, is_complete, language};
+use crate::paths;
 use crate::session::{Options, Session};
 
 /// How often the kernel looks whether the server that started it is still there.
@@ -50,26 +54,33 @@ async fn run(connection: ConnectionInfo, options: &Options) -> anyhow::Result<()
 
     let (shell_send, shell_receive) = shell.split();
     let (control_send, control_receive) = control.split();
+    let (stdin_send, stdin_receive) = stdin.split();
     let (iopub_sender, iopub_receiver) = unbounded_channel();
     let (shell_sender, shell_receiver) = unbounded_channel();
     let (control_sender, control_receiver) = unbounded_channel();
+    let (stdin_sender, stdin_receiver) = unbounded_channel();
+    let stdin = Arc::new(Stdin::new(stdin_sender));
     tokio::spawn(publish(iopub, iopub_receiver));
     tokio::spawn(send(shell_send, shell_receiver));
     tokio::spawn(send(control_send, control_receiver));
+    tokio::spawn(send(stdin_send, stdin_receiver));
+    tokio::spawn(hear(stdin_receive, stdin.clone()));
     tokio::spawn(beat(heartbeat));
 
     let outbox = Outbox { iopub: iopub_sender, shell: shell_sender };
     outbox.publish(status("starting", None));
     let session = Session::start(options)?;
     session.warm_up();
-    let queue = Arc::new(Queue::start(session.clone(), outbox.clone())?);
+    session.warm_completion();
+    let history = Arc::new(History::open(paths::history()));
+    let queue = Arc::new(Queue::start(session.clone(), outbox.clone(), stdin, history.clone())?);
     watch_parent(session.clone());
 
     let control_outbox = Outbox { iopub: outbox.iopub.clone(), shell: control_sender };
-    let controlled = Channel { session: session.clone(), queue: queue.clone(), outbox: control_outbox };
-    tokio::spawn(Channel { session: session.clone(), queue, outbox }.listen(shell_receive));
-    controlled.listen(control_receive).await;
-    drop(stdin);
+    let shell = Channel { session: session.clone(), queue, history, comms: Arc::default(), outbox };
+    let control = Channel { outbox: control_outbox, ..shell.clone() };
+    tokio::spawn(shell.listen(shell_receive));
+    control.listen(control_receive).await;
     session.shut_down();
     // Threads that wait for a cell must not hold the process: it was told to end.
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -108,6 +119,17 @@ async fn send(mut socket: RouterSendConnection, mut messages: UnboundedReceiver<
     while let Some(message) = messages.recv().await {
         if let Err(error) = socket.send(message).await {
             tracing::warn!("a reply was not sent: {error}");
+        }
+    }
+}
+
+/// Takes the answers to questions of cells.
+async fn hear(mut socket: RouterRecvConnection, stdin: Arc<Stdin>) {
+    loop {
+        match read(&mut socket).await {
+            Ok(JupyterMessage { content: JupyterMessageContent::InputReply(reply), .. }) => stdin.answered(reply.value),
+            Ok(other) => tracing::debug!("not an answer: {}", other.message_type()),
+            Err(error) => tracing::warn!("a message was dropped: {error}"),
         }
     }
 }
@@ -160,9 +182,12 @@ fn watch_parent(session: Arc<Session>) {
 }
 
 /// Requests on the shell or the control socket.
+#[derive(Clone)]
 struct Channel {
     session: Arc<Session>,
     queue: Arc<Queue>,
+    history: Arc<History>,
+    comms: Arc<Comms>,
     outbox: Outbox,
 }
 
@@ -184,9 +209,24 @@ impl Channel {
 
     /// Says whether the kernel is to end.
     fn handle(&self, request: &JupyterMessage) -> bool {
-        if let JupyterMessageContent::ExecuteRequest(_) = request.content {
-            self.queue.push(request.clone());
-            return false;
+        match &request.content {
+            JupyterMessageContent::ExecuteRequest(_) => {
+                self.queue.push(request.clone());
+                return false;
+            }
+            JupyterMessageContent::CompleteRequest(asked) => {
+                let (code, cursor) = (asked.code.clone(), asked.cursor_pos);
+                let answer = move |session: &Session| language::complete(session, &code, cursor);
+                self.answer_aside(request, "complete_reply", answer);
+                return false;
+            }
+            JupyterMessageContent::InspectRequest(asked) => {
+                let (code, cursor, detailed) = (asked.code.clone(), asked.cursor_pos, asked.detail_level > Some(0));
+                let answer = move |session: &Session| language::inspect(session, &code, cursor, detailed);
+                self.answer_aside(request, "inspect_reply", answer);
+                return false;
+            }
+            _ => {}
         }
         self.outbox.publish(status("busy", Some(request)));
         let mut shut_down = false;
@@ -200,21 +240,18 @@ impl Channel {
                 }
                 Some(("is_complete_reply", reply))
             }
-            JupyterMessageContent::CompleteRequest(asked) => {
-                Some(("complete_reply", language::complete(&self.session, &asked.code, asked.cursor_pos)))
+            JupyterMessageContent::HistoryRequest(asked) => {
+                Some(("history_reply", history::reply(&self.history, &json!(asked))))
             }
-            JupyterMessageContent::InspectRequest(asked) => {
-                Some(("inspect_reply", language::inspect(&self.session, &asked.code, asked.cursor_pos)))
+            // Clients leave out fields that the typed request wants.
+            JupyterMessageContent::UnknownMessage(asked) if asked.msg_type == "history_request" => {
+                Some(("history_reply", history::reply(&self.history, &asked.content)))
             }
-            _ if request.header.msg_type == "history_request" => {
-                Some(("history_reply", json!({"status": "ok", "history": []})))
-            }
-            JupyterMessageContent::CommInfoRequest(_) => {
-                Some(("comm_info_reply", json!({"status": "ok", "comms": {}})))
-            }
-            JupyterMessageContent::CommOpen(open) => {
-                let close = json!({"comm_id": open.comm_id, "data": {}});
-                self.outbox.publish(message("comm_close", close, Some(request)));
+            JupyterMessageContent::CommInfoRequest(asked) => Some(("comm_info_reply", self.comms.info(asked))),
+            JupyterMessageContent::CommOpen(open) => self.publish(self.comms.opened(open), request),
+            JupyterMessageContent::CommMsg(told) => self.publish(self.comms.told(told), request),
+            JupyterMessageContent::CommClose(close) => {
+                self.comms.closed(close);
                 None
             }
             JupyterMessageContent::InterruptRequest(_) => {
@@ -238,5 +275,28 @@ impl Channel {
         }
         self.outbox.publish(status("idle", Some(request)));
         shut_down
+    }
+
+    /// Broadcasts what is no reply.
+    fn publish(&self, broadcast: Option<(&str, Value)>, request: &JupyterMessage) -> Option<(&'static str, Value)> {
+        if let Some((kind, content)) = broadcast {
+            self.outbox.publish(message(kind, content, Some(request)));
+        }
+        None
+    }
+
+    /// Answers on a thread of its own: looking at Rust takes a moment, and the socket must not wait.
+    fn answer_aside(
+        &self,
+        request: &JupyterMessage,
+        kind: &'static str,
+        answer: impl FnOnce(&Session) -> Value + Send + 'static,
+    ) {
+        let (session, outbox, request) = (self.session.clone(), self.outbox.clone(), request.clone());
+        tokio::task::spawn_blocking(move || {
+            outbox.publish(status("busy", Some(&request)));
+            outbox.reply(message(kind, answer(session.as_ref()), Some(&request)));
+            outbox.publish(status("idle", Some(&request)));
+        });
     }
 }
