@@ -17,9 +17,9 @@ use huntbook_wire::environment;
 mod checkpoint;
 
 #[cfg(target_os = "linux")]
-pub(crate) use checkpoint::{running, take_end};
+pub(crate) use checkpoint::{needs_new_process, running, take_end};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{running, take_end};
+pub(crate) use elsewhere::{needs_new_process, running, take_end};
 
 const RUNTIME_VARIABLE: &str = "EVCXR_IS_RUNTIME";
 const COMPLETE: &[u8] = b"EVCXR_EXECUTION_COMPLETE\n";
@@ -92,7 +92,7 @@ struct Cells {
 impl Cells {
     #[cfg(target_os = "linux")]
     fn run(mut self, instructions: impl BufRead) -> std::io::Result<()> {
-        use checkpoint::{Role, Status, finish_alone, leave_root, take};
+        use checkpoint::{Role, Status, finish_alone, give_up_all, leave_root, take};
         let Some(status) = std::env::var_os(STATUS).map(|path| Status::open(path.as_ref())).transpose()? else {
             return self.run_without_checkpoints(instructions);
         };
@@ -101,15 +101,14 @@ impl Cells {
             let line = line?;
             match take(&status)? {
                 Role::Alone => {
-                    self.cell(&line)?;
+                    self.cell(&line).unwrap_or_else(|error| give_up_all(None, &error, &status));
                     finish_alone(&status)?;
                 }
-                Role::Copy(original) => {
-                    if self.cell(&line)? & PANICKED != 0 {
-                        original.give_up();
-                    }
-                    original.commit(&status)?;
-                }
+                Role::Copy(original) => match self.cell(&line) {
+                    Ok(end) if end & PANICKED != 0 => original.give_up(),
+                    Ok(_) => original.commit(&status)?,
+                    Err(error) => give_up_all(Some(original), &error, &status),
+                },
                 Role::RolledBack => {
                     self.abandon();
                     self.control.write_all(ROLLED_BACK)?;
@@ -263,5 +262,9 @@ mod elsewhere {
 
     pub(crate) fn take_end(_status: &std::path::Path) -> Option<String> {
         None
+    }
+
+    pub(crate) fn needs_new_process(_why: &str) -> bool {
+        false
     }
 }

@@ -153,6 +153,11 @@ impl Hub {
         self.engine.set_handle_checkpoint();
     }
 
+    /// The cell process was started anew.
+    pub(crate) fn forget_cell_handles(&self) {
+        self.engine.forget_cell_handles();
+    }
+
     /// Rust code has ended. If it was rolled back, says why, and the engine takes back what it did to handles.
     pub(crate) fn end_rust(&self) -> Option<String> {
         let Some(why) = cell_process::take_end(&self.status()) else {

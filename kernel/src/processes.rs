@@ -2,27 +2,24 @@
 
 use std::collections::HashMap;
 
-/// Kills running builds; says whether there were any.
-pub(crate) fn kill_builds() -> bool {
+/// How the processes of a build are called.
+const BUILDS: [&str; 6] = ["cargo", "real-cargo", "rustc", "rustup", "build-script-b", "mold"];
+
+/// Kills running builds while `wanted`.
+pub(crate) fn kill_builds(wanted: impl Fn() -> bool) {
     let table = table();
     let mut pending = vec![std::process::id() as i32];
-    let mut killed = false;
     while let Some(parent) = pending.pop() {
         for (pid, name) in
             table.iter().filter(|(_, entry)| entry.parent == parent).map(|(pid, entry)| (*pid, &entry.name))
         {
             pending.push(pid);
-            if ["cargo", "real-cargo", "rustc", "rustup", "build-script-b", "mold"]
-                .iter()
-                .any(|build| name.starts_with(build))
-            {
+            if BUILDS.iter().any(|build| name.starts_with(build)) && wanted() {
                 // SAFETY: sends a signal to a descendant of ours.
                 unsafe { libc::kill(pid, libc::SIGKILL) };
-                killed = true;
             }
         }
     }
-    killed
 }
 
 /// Sends a signal to a process of this kernel.

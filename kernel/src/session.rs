@@ -5,7 +5,7 @@ mod assist;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::process::Child;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,9 @@ pub(crate) struct Session {
     jobs: mpsc::Sender<Job>,
     state: Mutex<State>,
     interrupted: AtomicBool,
-    running: AtomicBool,
+    /// The cell that runs, counted from 1; 0 if none does.
+    running: AtomicU64,
+    begun: AtomicU64,
     /// A magic runs: the cell process has nothing to do with it.
     in_magic: AtomicBool,
     /// The cell process, once there is one; the handle stays valid when evcxr restarts it.
@@ -91,7 +93,8 @@ impl Session {
             jobs,
             state: Mutex::default(),
             interrupted: AtomicBool::new(false),
-            running: AtomicBool::new(false),
+            running: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
             in_magic: AtomicBool::new(false),
             process,
         }))
@@ -113,7 +116,7 @@ impl Session {
     /// Runs one cell; what it emits goes to the sink, in order.
     pub(crate) fn execute(&self, code: &str, sink: Arc<dyn Sink>) -> Result<(), CellError> {
         self.interrupted.store(false, Ordering::SeqCst);
-        self.running.store(true, Ordering::SeqCst);
+        self.running.store(self.begun.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         self.engine.begin_cell();
         self.hub.begin_cell(sink);
         let segments = split(code);
@@ -128,7 +131,7 @@ impl Session {
             }
         });
         self.hub.pump();
-        self.running.store(false, Ordering::SeqCst);
+        self.running.store(0, Ordering::SeqCst);
         match result {
             Err(error) if self.interrupted.load(Ordering::SeqCst) => Err(as_interrupt(error)),
             other => other,
@@ -275,7 +278,8 @@ impl Session {
 
     /// Stops the running cell. Harmless when none runs.
     pub(crate) fn interrupt(&self) {
-        if !self.running.load(Ordering::SeqCst) {
+        let cell = self.running.load(Ordering::SeqCst);
+        if cell == 0 {
             return;
         }
         self.interrupted.store(true, Ordering::SeqCst);
@@ -285,50 +289,62 @@ impl Session {
         if in_magic {
             return;
         }
-        if in_engine && self.ends_within(GRACE) {
+        if in_engine && self.ends_within(cell, GRACE) {
             return;
         }
-        if !in_engine && self.ends_within(Duration::from_millis(20)) {
+        if !in_engine && self.ends_within(cell, Duration::from_millis(20)) {
             return;
         }
-        self.stop_rust();
+        self.stop_rust(cell);
     }
 
-    /// Ends the process that runs the cell. With a checkpoint the variables stay; else they are lost with it.
+    /// Ends the process that runs the cell. With a checkpoint the variables stay; else they are lost with it. The next cell
+    /// may have begun at any time: nothing of it is touched.
     #[cfg(target_os = "linux")]
-    fn stop_rust(&self) {
+    fn stop_rust(&self, cell: u64) {
         let began = Instant::now();
-        while self.running.load(Ordering::SeqCst) && began.elapsed() < ENDS_AT_LAST {
+        let send = |pid, signal| {
+            if self.runs(cell) {
+                processes::send(pid, signal);
+            }
+        };
+        while self.runs(cell) && began.elapsed() < ENDS_AT_LAST {
             match cell_process::running(&self.hub.status()) {
                 // It is compiled, or rust-analyzer is at work on it and a build follows.
-                None => drop(processes::kill_builds()),
-                Some(cell) if cell.has_checkpoint => {
-                    processes::send(cell.pid, libc::SIGINT);
-                    let stays = || cell_process::running(&self.hub.status()) == Some(cell);
+                None => processes::kill_builds(|| self.runs(cell)),
+                Some(process) if process.has_checkpoint => {
+                    send(process.pid, libc::SIGINT);
                     // User code may have a handler of its own.
-                    if !self.ends_within(PATIENCE) && stays() {
-                        processes::send(cell.pid, libc::SIGKILL);
+                    let ended = self.ends_within(cell, PATIENCE);
+                    if !ended && cell_process::running(&self.hub.status()) == Some(process) {
+                        send(process.pid, libc::SIGKILL);
                     }
                 }
-                Some(cell) => processes::send(cell.pid, libc::SIGKILL),
+                Some(process) => send(process.pid, libc::SIGKILL),
             }
-            if self.ends_within(Duration::from_millis(5)) {
+            if self.ends_within(cell, Duration::from_millis(5)) {
                 return;
             }
         }
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn stop_rust(&self) {
-        if let Some(process) = lock(&self.process).as_ref() {
+    fn stop_rust(&self, cell: u64) {
+        if let Some(process) = lock(&self.process).as_ref()
+            && self.runs(cell)
+        {
             let _ = lock(process).kill();
         }
     }
 
-    fn ends_within(&self, patience: Duration) -> bool {
+    fn runs(&self, cell: u64) -> bool {
+        self.running.load(Ordering::SeqCst) == cell
+    }
+
+    fn ends_within(&self, cell: u64, patience: Duration) -> bool {
         let began = Instant::now();
         while began.elapsed() < patience {
-            if !self.running.load(Ordering::SeqCst) {
+            if !self.runs(cell) {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -340,7 +356,7 @@ impl Session {
     pub(crate) fn shut_down(&self) {
         self.interrupted.store(true, Ordering::SeqCst);
         self.engine.cancel();
-        processes::kill_builds();
+        processes::kill_builds(|| true);
         if let Some(process) = lock(&self.process).as_ref() {
             let _ = lock(process).kill();
         }

@@ -226,3 +226,13 @@ def test_a_child_of_one_cell_is_waited_for_in_another(own_kernel: Kernel) -> Non
 def test_leaving_the_process_is_an_error(own_kernel: Kernel) -> None:
     own_kernel.fails("std::process::exit(0);")
     assert own_kernel.value("1 + 1") == "2"
+
+
+def test_a_dependency_may_need_a_new_process_and_says_so(own_kernel: Kernel) -> None:
+    own_kernel.ok("let before = 7;")
+    own_kernel.ok(HITS)
+    added = own_kernel.ok(':dep regex = "1"\nregex::Regex::new("a").unwrap().is_match("cat")')
+    assert added.of("execute_result")[0]["data"]["text/plain"] == "true"
+    kept = own_kernel.run("before").status == "ok"
+    assert kept or "before" in added.stderr, "what is lost is said"
+    assert own_kernel.value("hits.height()") == "2"

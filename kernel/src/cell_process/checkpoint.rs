@@ -31,6 +31,10 @@ const LOOK_AFTER: Duration = Duration::from_millis(50);
 
 const COMMITTED: u8 = b'c';
 const PANICKED: u8 = b'p';
+const NOT_LOADED: u8 = b'x';
+
+/// How the end of a process begins that could not load the code of a cell, as [`take_end`] gives it.
+const CANNOT_LOAD: &str = "cannot load the cell: ";
 
 /// Who a process is after the checkpoint.
 pub(super) enum Role {
@@ -120,6 +124,12 @@ pub(crate) fn take_end(status: &Path) -> Option<String> {
     Some(why)
 }
 
+/// Whether a cell did not begin because its code does not fit what the process has loaded, such as a prelude that was
+/// built anew for another dependency. Only a new process can run it.
+pub(crate) fn needs_new_process(why: &str) -> bool {
+    why.starts_with(CANNOT_LOAD)
+}
+
 /// Goes on in a child, the first current process; the root stays behind and ends as the last of them does.
 pub(super) fn leave_root(status: &Status) -> std::io::Result<()> {
     let root = id();
@@ -191,10 +201,16 @@ pub(super) fn take(status: &Status) -> std::io::Result<Role> {
         }
         copy => {
             drop(answer);
-            let why = wait_for(copy, verdict);
+            let end = wait_for(copy, verdict);
             status.tell(Doing::Waits)?;
-            status.tell_end(&why)?;
-            Ok(Role::RolledBack)
+            match end {
+                // SAFETY: ends this process; the reason is told.
+                End::NotLoaded => unsafe { libc::_exit(99) },
+                End::RolledBack(why) => {
+                    status.tell_end(&why)?;
+                    Ok(Role::RolledBack)
+                }
+            }
         }
     }
 }
@@ -225,6 +241,22 @@ impl Original {
     }
 }
 
+/// The code of a cell could not be loaded: this process and the one behind it end, if there is one.
+pub(super) fn give_up_all(original: Option<Original>, error: &std::io::Error, status: &Status) -> ! {
+    let _ = status.tell_end(&format!("{CANNOT_LOAD}{error}"));
+    if let Some(original) = original {
+        super::write_all(original.verdict.as_raw_fd(), &[NOT_LOADED]);
+    }
+    // SAFETY: as above.
+    unsafe { libc::_exit(99) }
+}
+
+/// How a copy ended.
+enum End {
+    RolledBack(String),
+    NotLoaded,
+}
+
 /// After a cell that had no checkpoint.
 pub(super) fn finish_alone(status: &Status) -> std::io::Result<()> {
     allow_interrupt(false);
@@ -232,7 +264,7 @@ pub(super) fn finish_alone(status: &Status) -> std::io::Result<()> {
 }
 
 /// Waits for the verdict of a copy and says how it ended; does not return if the copy goes on.
-fn wait_for(copy: i32, mut verdict: File) -> String {
+fn wait_for(copy: i32, mut verdict: File) -> End {
     let mut waited = libc::pollfd { fd: verdict.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     loop {
         // SAFETY: `waited` is one valid entry.
@@ -248,7 +280,11 @@ fn wait_for(copy: i32, mut verdict: File) -> String {
         // SAFETY: waits for a child of this process and writes to a local.
         let gone = unsafe { libc::waitpid(copy, &raw mut how, if ready { 0 } else { libc::WNOHANG }) };
         if gone == copy {
-            return if said && byte[0] == PANICKED { "panic".to_owned() } else { described(how) };
+            return match byte[0] {
+                NOT_LOADED if said => End::NotLoaded,
+                PANICKED if said => End::RolledBack("panic".to_owned()),
+                _ => End::RolledBack(described(how)),
+            };
         }
     }
 }

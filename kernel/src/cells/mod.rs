@@ -11,10 +11,11 @@ use std::process::Child;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
-use evcxr::{CommandContext, Error, EvalContext};
+use evcxr::{CommandContext, Error, EvalContext, EvalOutputs};
 
+use crate::cell_process::needs_new_process;
 use crate::hub::{Failure, Hub};
-use crate::output::CellError;
+use crate::output::{CellError, Output, Stream};
 
 pub use build_folder::prepare_environment;
 pub(crate) use build_folder::{Template, remove_leftovers};
@@ -148,14 +149,18 @@ impl RustCells {
         let before = lines.len();
         let wrapped = format!("{}\n{code}", lines.join("\n"));
         let variables = self.variables();
-        if let Some(hub) = &self.hub {
-            hub.begin_rust();
+        let (mut result, mut rolled_back) = self.execute(&wrapped);
+        if let (Err(Error::SubprocessTerminated(_)), Some(why)) = (&result, &rolled_back)
+            && needs_new_process(why)
+        {
+            tracing::debug!("{why}");
+            self.tell_new_process(&variables);
+            // The first cell of a new process is built twice by evcxr, and shows its value by evcxr's own markers.
+            if let Err(error) = self.warm_up() {
+                tracing::debug!("the new process: {error}");
+            }
+            (result, rolled_back) = self.execute(&wrapped);
         }
-        let result = self.context.execute(&wrapped);
-        let rolled_back = self.hub.as_ref().and_then(|hub| {
-            hub.pump();
-            hub.end_rust()
-        });
         let failure = self.hub.as_ref().and_then(|hub| hub.take_failure());
         if let (None, Some(why), Err(_)) = (&failure, rolled_back, &result) {
             return Err(crashed(&why));
@@ -171,6 +176,27 @@ impl RustCells {
             (None, Err(Error::CompilationErrors(errors))) => Err(compile_error::render(&errors, code, before)),
             (None, Err(error)) => Err(CellError::new("RustError", compile_error::plain(&error))),
         }
+    }
+
+    /// Has evcxr run code; says also why it was rolled back, if it was.
+    fn execute(&mut self, code: &str) -> (Result<EvalOutputs, Error>, Option<String>) {
+        if let Some(hub) = &self.hub {
+            hub.begin_rust();
+        }
+        let result = self.context.execute(code);
+        let rolled_back = self.hub.as_ref().and_then(|hub| {
+            hub.pump();
+            hub.end_rust()
+        });
+        (result, rolled_back)
+    }
+
+    /// Nothing of the cell has run yet: evcxr has started a new process, which runs it.
+    fn tell_new_process(&self, variables: &[(String, String)]) {
+        let Some(hub) = &self.hub else { return };
+        hub.forget_cell_handles();
+        let text = format!("The dependencies were built anew, which needs a new cell process. {}\n", lost(variables));
+        hub.emit(Output::Stream { stream: Stream::Stderr, text });
     }
 
     /// `:dep` and the other commands of evcxr that stand at the beginning of a cell.
@@ -252,12 +278,16 @@ fn process_ended(why: &str, variables: &[(String, String)]) -> CellError {
         Some((_, signal)) => format!("the cell process was ended by signal {}", signal.trim()),
         None => format!("the cell process ended: {}", why.trim()),
     };
+    CellError::new("CellProcessEnded", format!("{cause}. {}", lost(variables)))
+}
+
+fn lost(variables: &[(String, String)]) -> String {
     let names: Vec<&str> = variables.iter().map(|(name, _)| name.as_str()).collect();
     let lost = match names.len() {
         0 => "No Rust variables were lost".to_owned(),
         _ => format!("Rust variables were lost: {}", names.join(", ")),
     };
-    CellError::new("CellProcessEnded", format!("{cause}. {lost}. Functions, types and the engine's frames are kept"))
+    format!("{lost}. Functions, types and the engine's frames are kept")
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ impl Session {
             let mut quiet_since = Instant::now();
             while quiet_since.elapsed() < QUIET {
                 std::thread::sleep(QUIET_POLL);
-                if session.running.load(Ordering::SeqCst) {
+                if session.running.load(Ordering::SeqCst) != 0 {
                     quiet_since = Instant::now();
                 }
             }
@@ -127,7 +127,7 @@ impl Session {
         patience: Duration,
         question: impl FnOnce(&mut RustCells) -> Option<T> + Send + 'static,
     ) -> Option<T> {
-        if self.running.load(Ordering::SeqCst) {
+        if self.running.load(Ordering::SeqCst) != 0 {
             return None;
         }
         let (sender, receiver) = mpsc::channel();
