@@ -11,7 +11,7 @@ pub use replay::Replay;
 pub(crate) use complement::stream_of;
 pub(crate) use fit::{Training, factorize, history_components, pairs, required};
 pub(crate) use progress::Progress;
-pub(crate) use statistics::{augmented, spread};
+pub(crate) use statistics::{augmented, mean_std, spread};
 
 use crate::{AccessAnomalyModel, Error, FitObserver};
 

@@ -21,7 +21,7 @@
 //! accesses. Nothing is trained here: the fit numbers the names and measures the affinities of the training accesses, so
 //! that scores read as those of [`AccessAnomaly`](crate::AccessAnomaly), `-(affinity - mean) / std` per tenant.
 
-use crate::access_anomaly::spread;
+use crate::access_anomaly::mean_std;
 use crate::detector::{AnomalyDetector, AnomalyModel};
 use crate::folder::{Version, damaged, describe, replace};
 use crate::indexer::{AccessIndexer, AccessNames, Ids};
@@ -106,13 +106,6 @@ impl OnnxDetector {
         model.mean_std = of_tenant.iter().map(|affinities| mean_std(affinities)).collect();
         Ok(model)
     }
-}
-
-fn mean_std(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let std = spread(mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt());
-    (mean, if std > 0.0 { std } else { 1.0 })
 }
 
 impl OnnxModel {

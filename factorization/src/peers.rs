@@ -6,7 +6,7 @@
 //! `−(affinity − mean) / std` over the tenant's training pairs. Because every training pair is judged as if it had not
 //! happened, training scores are what unseen normal accesses score, and p-values come for free.
 
-use crate::access_anomaly::{required, spread};
+use crate::access_anomaly::{mean_std, required};
 use crate::als::Csr;
 use crate::detector::{AnomalyDetector, AnomalyModel};
 use crate::indexer::{Lookup, Names, index_names, index_tenants};
@@ -133,11 +133,8 @@ impl PeerShareModel {
             (0..self.users.len()).into_par_iter().map_init(|| Likeness::new(self.users.len()), of_user).collect();
         for t in 0..self.tenant_names.len() {
             let mut of_tenant = affinities[self.users.range(t)].concat();
-            let n = of_tenant.len() as f64;
-            let mean = of_tenant.iter().sum::<f64>() / n;
-            let std = spread(mean, (of_tenant.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / n).sqrt());
             // All affinities are 0 if nobody shares anything.
-            let std = if std > 0.0 { std } else { 1.0 };
+            let (mean, std) = mean_std(&of_tenant);
             of_tenant.iter_mut().for_each(|a| *a = -(*a - mean) / std);
             of_tenant.sort_unstable_by(f64::total_cmp);
             self.mean_std.push((mean, std));

@@ -182,11 +182,6 @@ impl Session {
             Ok((result, cells.variables()))
         })?;
         self.after_rust(&lifetime, &injected, variables);
-        if let Err(error) = &result
-            && error.name == "CellProcessEnded"
-        {
-            self.engine.forget_cell_handles();
-        }
         result
     }
 

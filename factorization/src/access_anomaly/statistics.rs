@@ -53,6 +53,14 @@ pub(crate) fn spread(mean: f64, std: f64) -> f64 {
     if std <= 1e-12 * mean.abs() { 1.0 } else { std }
 }
 
+/// Mean and [`spread`] of values that are all at hand; the spread is 1 where all of them are 0.
+pub(crate) fn mean_std(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let std = spread(mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt());
+    (mean, if std > 0.0 { std } else { 1.0 })
+}
+
 /// `−[x, −mean, 1] / std`. An `x` that already has `rank + 2` numbers keeps its last one, and `−mean` is added to
 /// the one before it.
 pub(crate) fn augmented(x: impl Iterator<Item = f64>, rank: usize, mean: f64, std: f64) -> Vec<f64> {

@@ -155,10 +155,6 @@ impl RustCells {
         {
             tracing::debug!("{why}");
             self.tell_new_process(&variables);
-            // The first cell of a new process is built twice by evcxr, and shows its value by evcxr's own markers.
-            if let Err(error) = self.warm_up() {
-                tracing::debug!("the new process: {error}");
-            }
             (result, rolled_back) = self.execute(&wrapped);
         }
         let failure = self.hub.as_ref().and_then(|hub| hub.take_failure());
@@ -188,13 +184,15 @@ impl RustCells {
             hub.pump();
             hub.end_rust()
         });
+        if let (Err(Error::SubprocessTerminated(_)), Some(hub)) = (&result, &self.hub) {
+            hub.forget_cell_handles();
+        }
         (result, rolled_back)
     }
 
     /// Nothing of the cell has run yet: evcxr has started a new process, which runs it.
     fn tell_new_process(&self, variables: &[(String, String)]) {
         let Some(hub) = &self.hub else { return };
-        hub.forget_cell_handles();
         let text = format!("The dependencies were built anew, which needs a new cell process. {}\n", lost(variables));
         hub.emit(Output::Stream { stream: Stream::Stderr, text });
     }

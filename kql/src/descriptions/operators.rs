@@ -167,6 +167,8 @@ pub(super) const RENDER_KINDS: &[(&str, &str)] = &[
     ("ladderchart", "Bars between two moments."),
     ("timepivot", "Events on time lines that open and close."),
     ("treemap", "Nested rectangles."),
+    ("graph", "Nodes and the edges between them."),
+    ("plotly", "A chart that the rows describe in Plotly's JSON."),
 ];
 
 /// Plug-ins of `evaluate` that hunters use.

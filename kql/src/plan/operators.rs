@@ -13,32 +13,12 @@ use super::{
 };
 use crate::{
     ast::{Expr as Ast, ExprKind, KqlType, Name, NamePattern, NamedExpr, Operator, OperatorKind, ReorderBy, SortKey},
+    descriptions,
     diagnostics::{Diagnostic, codes},
     result::Render,
     rows,
     value::Cell,
 };
-
-/// What `render` draws.
-const VISUALIZATIONS: &[&str] = &[
-    "anomalychart",
-    "areachart",
-    "barchart",
-    "card",
-    "columnchart",
-    "graph",
-    "ladderchart",
-    "linechart",
-    "piechart",
-    "pivotchart",
-    "plotly",
-    "scatterchart",
-    "stackedareachart",
-    "table",
-    "timechart",
-    "timepivot",
-    "treemap",
-];
 
 impl Binder<'_> {
     pub(super) fn operator(&self, table: Table, operator: &Operator, scope: &Scope) -> Bound<Table> {
@@ -70,11 +50,12 @@ impl Binder<'_> {
             OperatorKind::Lookup(join) => self.lookup(table, join, operator, scope),
             OperatorKind::Union(union) => self.union(Some(table), union, &operator.span, scope),
             OperatorKind::Render { kind, properties } => {
-                if !VISUALIZATIONS.contains(&kind.text.as_str()) {
+                let known: Vec<&str> = descriptions::render_kinds().iter().map(|(name, _)| *name).collect();
+                if !known.contains(&kind.text.as_str()) {
                     let message = format!("unknown visualization `{}`", kind.text);
                     return Err(Diagnostic::new(codes::VALUE, kind.span.clone(), message)
-                        .with_hint(format!("there are {}", VISUALIZATIONS.join(", ")))
-                        .with_nearest(&kind.text, VISUALIZATIONS.iter().copied()));
+                        .with_hint(format!("there are {}", known.join(", ")))
+                        .with_nearest(&kind.text, known));
                 }
                 self.set_render(Render { kind: kind.text.clone(), properties: properties.clone() });
                 Ok(table)
