@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import random
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 import zmq
 from jupyter_client.session import Session
 
-from harness import Kernel
+from harness import SOON, Kernel
 
 
 @contextmanager
@@ -96,3 +98,74 @@ def test_a_client_that_leaves_and_comes_back(kernel: Kernel) -> None:
             _, frames = session.feed_identities(socket.recv_multipart())
             assert session.deserialize(frames)["parent_header"]["msg_id"] == request["header"]["msg_id"]
     still_answers(kernel)
+
+
+# Values of every kind that JSON has, where a client would send others.
+STRANGE = [None, True, -1, 2**63, 1e308, "", "\x00\ud7ff\u202e", "%kql print a=1", "a" * 10_000, [], [[]], {}, {"a": {"a": []}}]
+KINDS = [
+    "complete_request",
+    "inspect_request",
+    "is_complete_request",
+    "history_request",
+    "comm_open",
+    "comm_msg",
+    "comm_close",
+    "comm_info_request",
+    "kernel_info_request",
+    "execute_request",
+    "debug_request",
+    "input_reply",
+]
+MEMBERS = ["code", "cursor_pos", "detail_level", "hist_access_type", "n", "session", "start", "stop", "pattern", "comm_id"]
+MEMBERS += ["target_name", "data", "silent", "store_history", "user_expressions", "allow_stdin", "stop_on_error", "value"]
+
+
+def test_fuzzed_messages_are_survived(kernel: Kernel) -> None:
+    chance = random.Random(11)
+    session = own_session(kernel)
+    with stranger(kernel, "shell") as shell, stranger(kernel, "control") as control:
+        for _ in range(400):
+            members = chance.sample(MEMBERS, chance.randrange(len(MEMBERS)))
+            content = {member: chance.choice(STRANGE) for member in members}
+            # Code that is not text never runs; what is text is one harmless query or does not compile.
+            if content.get("code") in ("a" * 10_000, "\x00\ud7ff\u202e"):
+                content["code"] = "%kql print"
+            message = session.msg(chance.choice(KINDS), content)
+            if chance.random() < 0.2:
+                message["header"][chance.choice(["msg_type", "msg_id", "session"])] = chance.choice(STRANGE)
+            socket = chance.choice([shell, control])
+            parts = [json.dumps(message[part]).encode() for part in ("header", "parent_header", "metadata", "content")]
+            if chance.random() < 0.2:
+                at = chance.randrange(4)
+                parts[at] = parts[at][: chance.randrange(len(parts[at]) + 1)]
+            socket.send_multipart([b"<IDS|MSG>", session.sign(parts), *parts])
+        still_answers(kernel)
+
+
+def test_kernel_info_before_anyone_listens_to_iopub(start_kernel: Callable[..., Kernel]) -> None:
+    """As VS Code starts: it asks on shell at once, and subscribes to iopub later."""
+    kernel = start_kernel(wait=False)
+    connection = kernel.client.get_connection_info()
+    session = own_session(kernel)
+    with stranger(kernel, "shell") as shell:
+        session.send(shell, session.msg("kernel_info_request", {}))
+        assert shell.poll(1000 * SOON), "no reply to kernel_info"
+        _, frames = session.feed_identities(shell.recv_multipart())
+        assert session.deserialize(frames)["content"]["status"] == "ok"
+        listener = zmq.Context.instance().socket(zmq.SUB)
+        listener.subscribe(b"")
+        listener.connect(f"tcp://{connection['ip']}:{connection['iopub_port']}")
+        kinds = []
+        # The first cells' broadcasts may pass before the subscription arrives: a client asks until it hears one.
+        while not kinds:
+            session.send(shell, session.msg("kernel_info_request", {}))
+            while listener.poll(500):
+                _, frames = session.feed_identities(listener.recv_multipart())
+                kinds.append(session.deserialize(frames)["msg_type"])
+        assert set(kinds) <= {"status", "iopub_welcome"}
+        session.send(shell, session.msg("execute_request", {"code": "%kql print a=1", "silent": False}))
+        while "execute_result" not in kinds and listener.poll(1000 * SOON):
+            _, frames = session.feed_identities(listener.recv_multipart())
+            kinds.append(session.deserialize(frames)["msg_type"])
+        assert "execute_result" in kinds
+        listener.close(linger=0)
