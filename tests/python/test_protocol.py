@@ -74,6 +74,7 @@ def test_a_malformed_message_is_dropped(kernel: Kernel, channel: str, frames: li
     [
         ("execute_request", {}),
         ("execute_request", {"code": 7}),
+        ("complete_request", {"code": "1", "cursor_pos": -1}),
         ("no_such_request", {"a": 1}),
         ("comm_msg", {"comm_id": "unknown", "data": {}}),
         ("kernel_info_reply", {}),
@@ -86,6 +87,13 @@ def test_a_signed_message_with_wrong_content_is_survived(
     with stranger(kernel, channel) as socket:
         session.send(socket, session.msg(kind, content))
         still_answers(kernel)
+
+
+def test_a_request_that_cannot_be_read_is_answered_with_an_error(kernel: Kernel) -> None:
+    message = kernel.client.session.msg("execute_request", {"code": 7, "silent": False})
+    kernel.client.shell_channel.send(message)
+    reply = kernel.ask(message["header"]["msg_id"])
+    assert (reply["status"], reply["ename"]) == ("error", "BadRequest")
 
 
 def test_a_client_that_leaves_and_comes_back(kernel: Kernel) -> None:
@@ -134,7 +142,7 @@ def test_fuzzed_messages_are_survived(kernel: Kernel) -> None:
             if chance.random() < 0.2:
                 message["header"][chance.choice(["msg_type", "msg_id", "session"])] = chance.choice(STRANGE)
             socket = chance.choice([shell, control])
-            parts = [json.dumps(message[part]).encode() for part in ("header", "parent_header", "metadata", "content")]
+            parts = [json.dumps(message[part], default=str).encode() for part in ("header", "parent_header", "metadata", "content")]
             if chance.random() < 0.2:
                 at = chance.randrange(4)
                 parts[at] = parts[at][: chance.randrange(len(parts[at]) + 1)]

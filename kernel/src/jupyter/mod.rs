@@ -7,6 +7,7 @@ mod is_complete;
 mod language;
 mod messages;
 mod queue;
+mod requests;
 mod server;
 mod stdin;
 

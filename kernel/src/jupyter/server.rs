@@ -22,7 +22,7 @@ use crate::jupyter::comms::Comms;
 use crate::jupyter::messages::{kernel_info, message, status};
 use crate::jupyter::queue::{Outbox, Queue};
 use crate::jupyter::stdin::Stdin;
-use crate::jupyter::{history, is_complete, language};
+use crate::jupyter::{history, is_complete, language, requests};
 use crate::paths;
 use crate::session::{Options, Session};
 
@@ -148,14 +148,15 @@ async fn beat(mut heartbeat: KernelHeartbeatConnection) {
     }
 }
 
-/// Reads one request. Content that is not as the message type says (clients leave out fields) is kept as JSON, so that
-/// the request gets an answer all the same.
+/// Reads one request. Content that is not as the message type says is kept as JSON, so that the request gets an answer
+/// all the same.
 async fn read(socket: &mut RouterRecvConnection) -> anyhow::Result<JupyterMessage> {
     let raw = RawMessage::from_multipart(socket.socket.recv().await?, &socket.mac)?;
     let [header, parent, metadata, content] =
         [0, 1, 2, 3].map(|part| raw.jparts.get(part).map_or(&[][..], |part| &part[..]));
     let header: Header = serde_json::from_slice(header)?;
-    let content: Value = serde_json::from_slice(content)?;
+    let mut content: Value = serde_json::from_slice(content)?;
+    requests::fill_in(&header.msg_type, &mut content);
     let content =
         JupyterMessageContent::from_type_and_content(&header.msg_type, content.clone()).unwrap_or_else(|_| {
             JupyterMessageContent::UnknownMessage(UnknownMessage { msg_type: header.msg_type.clone(), content })
@@ -247,6 +248,7 @@ impl Channel {
             JupyterMessageContent::UnknownMessage(asked) if asked.msg_type == "history_request" => {
                 Some(("history_reply", history::reply(&self.history, &asked.content)))
             }
+            JupyterMessageContent::UnknownMessage(asked) => requests::refusal(&asked.msg_type),
             JupyterMessageContent::CommInfoRequest(asked) => Some(("comm_info_reply", self.comms.info(asked))),
             JupyterMessageContent::CommOpen(open) => self.publish(self.comms.opened(open), request),
             JupyterMessageContent::CommMsg(told) => self.publish(self.comms.told(told), request),
