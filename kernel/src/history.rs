@@ -78,6 +78,11 @@ impl History {
         own.push(entry);
     }
 
+    /// This session's cells: their numbers and texts.
+    pub(crate) fn inputs(&self) -> Vec<(u64, String)> {
+        self.own().iter().map(|entry| (entry.line, entry.input.clone())).collect()
+    }
+
     /// The last `n` cells, oldest first.
     pub(crate) fn tail(&self, n: usize) -> Vec<Entry> {
         last(self.all(), n)

@@ -98,17 +98,29 @@ impl Hub {
                 if libc::dup2(stdout, USER_STDOUT) < 0 || libc::dup2(stderr, USER_STDERR) < 0 {
                     return Err(std::io::Error::last_os_error());
                 }
-                // The cell process must not outlive the kernel, whatever it is doing.
-                #[cfg(target_os = "linux")]
-                {
-                    libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                    if libc::getppid() as u32 != kernel {
-                        return Err(std::io::Error::other("the kernel is gone"));
-                    }
-                }
-                Ok(())
+                crate::processes::die_with(kernel)
             });
         }
+    }
+
+    /// Where a command of the cell writes its text.
+    pub(crate) fn text_ends(&self) -> std::io::Result<[std::process::Stdio; 2]> {
+        let [stdout, stderr] = &self.write_ends;
+        Ok([stdout.try_clone()?.into(), stderr.try_clone()?.into()])
+    }
+
+    /// Runs `work` while questions of the cell process go to `answers`.
+    pub(crate) fn answering<T>(&self, answers: Arc<dyn Sink>, work: impl FnOnce() -> T) -> T {
+        self.pump();
+        let before = lock(&self.sink).replace(answers);
+        let result = work();
+        *lock(&self.sink) = before;
+        result
+    }
+
+    /// Who listens to the running cell.
+    pub(crate) fn sink(&self) -> Result<Arc<dyn Sink>, CellError> {
+        lock(&self.sink).clone().ok_or_else(|| CellError::new("KernelError", "no cell is running"))
     }
 
     /// A cell begins: what comes from now on is its output.

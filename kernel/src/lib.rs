@@ -20,4 +20,5 @@ mod run;
 mod rust_text;
 mod sample_data;
 mod session;
+mod shell;
 mod terminal;

@@ -210,6 +210,10 @@ impl Recorder {
 }
 
 impl Sink for Recorder {
+    fn cell(&self) -> u64 {
+        self.count
+    }
+
     fn emit(&self, output: Output) {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if state.to_clear {
