@@ -17,6 +17,7 @@ use huntbook_wire::{EngineError, Envelope, environment, read_message, write_mess
 
 use crate::cell_process::{self, USER_STDERR, USER_STDOUT};
 use crate::output::{CellError, Output, Sink, Stream};
+use crate::redaction;
 
 /// Text is gathered this long before it is sent: one message per moment, not one per line.
 const GATHER: Duration = Duration::from_millis(10);
@@ -57,8 +58,11 @@ impl Hub {
         let listener = UnixListener::bind(folder.join("engine.sock"))?;
         let (stdout_read, stdout_write) = pipe()?;
         let (stderr_read, stderr_write) = pipe()?;
-        let pipes =
-            Pipes { stdout: Pipe::new(stdout_read, Stream::Stdout), stderr: Pipe::new(stderr_read, Stream::Stderr) };
+        let pipes = Pipes {
+            stdout: Pipe::new(stdout_read, Stream::Stdout),
+            stderr: Pipe::new(stderr_read, Stream::Stderr),
+            secrets: redaction::Streams::default(),
+        };
         let hub = Arc::new(Hub {
             engine,
             folder,
@@ -135,12 +139,23 @@ impl Hub {
         let mut pipes = lock(&self.pipes);
         let muted = self.muted.load(Ordering::SeqCst);
         let sink = lock(&self.sink).clone().filter(|_| !muted);
-        let Pipes { stdout, stderr } = &mut *pipes;
+        let Pipes { stdout, stderr, secrets } = &mut *pipes;
         for pipe in [stdout, stderr] {
             let stream = pipe.stream;
-            if let (Some(text), Some(sink)) = (pipe.drain(), &sink) {
+            if let (Some(text), Some(sink)) = (pipe.drain(), &sink)
+                && let Some(text) = secrets.push(stream, &text)
+            {
                 sink.emit(Output::Stream { stream, text });
             }
+        }
+    }
+
+    /// The cell has ended: text that could still have become a secret has not.
+    pub(crate) fn end_cell(&self) {
+        self.pump();
+        let left = lock(&self.pipes).secrets.finish();
+        if let Ok(sink) = self.sink() {
+            left.into_iter().for_each(|(stream, text)| sink.emit(Output::Stream { stream, text }));
         }
     }
 
@@ -197,7 +212,7 @@ impl Hub {
         self.pump();
         let sink = lock(&self.sink).clone();
         if let Some(sink) = sink {
-            sink.emit(output);
+            sink.emit(redaction::output(output));
         }
     }
 
@@ -268,9 +283,12 @@ impl CellEvents for Hub {
     fn input(&self, prompt: &str, password: bool) -> Result<String, EngineError> {
         let sink = lock(&self.sink).clone();
         let answer = match sink {
-            Some(sink) => sink.ask(prompt, password),
+            Some(sink) => sink.ask(&redaction::text(prompt.to_owned()), password),
             None => Err(CellError::new("InputError", "no cell is running")),
         };
+        if let (true, Ok(secret)) = (password, &answer) {
+            huntbook_engine::redact::register(secret);
+        }
         answer.map_err(|error| EngineError::new(error.name, error.value))
     }
 
@@ -286,6 +304,7 @@ impl CellEvents for Hub {
 struct Pipes {
     stdout: Pipe,
     stderr: Pipe,
+    secrets: redaction::Streams,
 }
 
 struct Pipe {

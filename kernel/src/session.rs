@@ -19,7 +19,7 @@ use crate::cells::{Fates, Phases, RustCells, Template, assigned, mentioned, remo
 use crate::hub::Hub;
 use crate::output::{CellError, Output, Sink, Stream};
 use crate::shell::Shell;
-use crate::{cell_process, processes};
+use crate::{cell_process, processes, redaction};
 
 /// How long an interrupted engine call has to reach user code and end the cell by itself.
 const GRACE: Duration = Duration::from_secs(2);
@@ -136,11 +136,11 @@ impl Session {
         self.state().cell = sink.cell();
         self.hub.begin_cell(sink);
         let result = self.run_all(split(code), true);
-        self.hub.pump();
+        self.hub.end_cell();
         self.running.store(0, Ordering::SeqCst);
         match result {
             Err(error) if self.interrupted.load(Ordering::SeqCst) => Err(as_interrupt(error)),
-            other => other,
+            other => other.map_err(redaction::error),
         }
     }
 
@@ -180,21 +180,6 @@ impl Session {
             self.hub.emit(Output::Display(display));
         }
         Ok(())
-    }
-
-    fn use_library(&self, library: &str) -> Result<(), CellError> {
-        if library != "polars" {
-            return Err(CellError::new(
-                "MagicError",
-                format!(
-                    "`%use` knows `polars`, not `{library}`; for other crates: `:dep {library}` as the first line of a cell"
-                ),
-            ));
-        }
-        let text = "Adding polars to Rust cells: the first time on this machine it is built, which takes minutes...\n"
-            .to_owned();
-        self.hub.emit(Output::Stream { stream: Stream::Stderr, text });
-        self.with_rust(|rust| rust.ready()?.use_polars())
     }
 
     fn run_rust(&self, line: usize, code: &str) -> Result<(), CellError> {

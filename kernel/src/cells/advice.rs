@@ -82,13 +82,14 @@ pub(super) fn for_message(message: &str, code: &str) -> Option<(String, String)>
     })
 }
 
-/// Variables are kept from cell to cell, each for itself: none can borrow from another.
-fn reference(name: Option<&str>, code: &str) -> String {
-    let found = name.and_then(|name| borrowed(name, code));
-    let rewrite = match (name, found) {
-        (Some(name), Some(source)) => format!("`let {name} = {source}.clone();`"),
-        (Some(name), None) => format!("a value of its own, such as `let {name} = ....to_owned();`"),
-        (None, _) => "a value of its own (`.clone()`, `.to_owned()`)".to_owned(),
+/// Variables are kept from cell to cell, each for itself: none can borrow from another. `name` is the one that does, if that
+/// is known.
+pub(super) fn reference(name: Option<&str>, code: &str) -> String {
+    let found = borrows(code).find(|(borrower, _)| name.is_none_or(|name| name == *borrower));
+    let rewrite = match (found, name) {
+        (Some((name, source)), _) => format!("`let {name} = {source}.clone();`"),
+        (None, Some(name)) => format!("a value of its own, such as `let {name} = ....to_owned();`"),
+        (None, None) => "a value of its own (`.clone()`, `.to_owned()`)".to_owned(),
     };
     format!(
         "variables are kept from cell to cell, and what is kept cannot borrow from another variable: keep {rewrite}, or put \
@@ -96,15 +97,14 @@ fn reference(name: Option<&str>, code: &str) -> String {
     )
 }
 
-/// `source` of `let name = &source;`, where it is as plain as that.
-fn borrowed<'c>(name: &str, code: &'c str) -> Option<&'c str> {
-    code.split(['\n', ';']).find_map(|statement| {
-        let rest = statement.trim().strip_prefix("let ")?.trim_start().strip_prefix(name)?;
-        let (declared, value) = rest.split_once('=')?;
+/// Name and source of every `let name = &source;` that is as plain as that.
+fn borrows(code: &str) -> impl Iterator<Item = (&str, &str)> {
+    code.split(['\n', ';']).filter_map(|statement| {
+        let (declared, value) = statement.trim().strip_prefix("let ")?.split_once('=')?;
+        let name = declared.split(':').next()?.trim();
         let source = value.trim().strip_prefix('&')?;
         let is_plain = source.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
-        let is_this = declared.trim().is_empty() || declared.trim_start().starts_with(':');
-        (is_plain && is_this && !source.is_empty()).then_some(source)
+        (is_name(name) && is_plain && !source.is_empty()).then_some((name, source))
     })
 }
 
@@ -123,10 +123,8 @@ mod tests {
 
     #[test]
     fn a_plain_borrow_is_rewritten() {
-        assert_eq!(borrowed("r", "let a = 1;\nlet r = &names;"), Some("names"));
-        assert_eq!(borrowed("r", "let r: &Vec<i32> = &a.b; r"), Some("a.b"));
-        assert_eq!(borrowed("r", "let r = &names[0];"), None);
-        assert_eq!(borrowed("r", "let r2 = &names;"), None);
+        let found: Vec<_> = borrows("let a = 1;\nlet r = &names;\nlet s: &Vec<i32> = &a.b; s\nlet t = &names[0];").collect();
+        assert_eq!(found, [("r", "names"), ("s", "a.b")]);
         assert!(reference(Some("r"), "let r = &names;").contains("`let r = names.clone();`"));
     }
 

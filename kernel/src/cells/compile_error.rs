@@ -14,6 +14,11 @@ const RESET: &str = "\u{1b}[0m";
 
 /// All errors of a cell as one, after one suggestion what to do. `lines_before` lines stood in front of the user's.
 pub(crate) fn render(errors: &[CompilationError], code: &str, lines_before: usize, fates: &Fates) -> CellError {
+    if errors.is_empty() {
+        // evcxr leaves out what it takes for its own doing: it has moved a variable into its store that another one
+        // borrows from.
+        return suggested("a variable of this cell borrows from another one", &advice::reference(None, code));
+    }
     let mut shown: Vec<&CompilationError> = errors.iter().filter(|error| error.level() == "error").collect();
     if shown.is_empty() {
         shown = errors.iter().collect();
@@ -35,8 +40,12 @@ pub(crate) fn refused(error: &Error, code: &str) -> CellError {
     let Some((headline, suggestion)) = advice::for_message(&message, code) else {
         return CellError::new("RustError", message);
     };
+    suggested(&headline, &suggestion)
+}
+
+fn suggested(headline: &str, suggestion: &str) -> CellError {
     let value = format!("error: {headline}");
-    let traceback = vec![help(&suggestion), format!("{RED}{value}{RESET}")];
+    let traceback = vec![help(suggestion), format!("{RED}{value}{RESET}")];
     CellError { name: "CompileError".into(), value, traceback }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use huntbook_engine::redact;
 use huntbook_magics::Environment;
 
 use super::Session;
@@ -17,8 +18,6 @@ const SECRET_WORDS: [&str; 12] = [
     "KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "CREDENTIALS", "CONNECTIONSTRING", "SAS",
     "COOKIE", "AUTH",
 ];
-
-const HIDDEN: &str = "(hidden)";
 
 impl Session {
     pub(super) fn environment(&self, environment: &Environment) -> Result<(), CellError> {
@@ -48,13 +47,16 @@ impl Session {
             let text = format!("{name} is how huntbook itself finds its way: it cannot be set in a session");
             return Err(CellError::new("MagicError", text));
         }
+        if is_secret(name) {
+            redact::register(value);
+        }
         // SAFETY: everything in this process that reads the environment does so through std, which locks it.
         unsafe { std::env::set_var(name, value) };
         // A cell process that is started later has it from here. The one that runs is told, and not by way of a source
         // file, where the value would stay.
-        let code =
-            format!("let value = huntbook::password(\"\")?; unsafe {{ std::env::set_var({name:?}, value.reveal()) }}");
-        let told = self.hub.answering(Arc::new(Answer(value.to_owned())), || self.hidden(format!("{{ {code} }}")));
+        let code = format!("{{ let value = huntbook::input(\"\")?; unsafe {{ std::env::set_var({name:?}, value) }} }}");
+        let answer = Answer { value: value.to_owned(), listener: self.hub.sink()? };
+        let told = self.hub.answering(Arc::new(answer), || self.hidden(code));
         match told {
             Err(error) if error.name != "RustUnavailable" => Err(error),
             _ => {
@@ -66,17 +68,22 @@ impl Session {
 }
 
 /// Answers the one question of a hidden cell.
-struct Answer(String);
+struct Answer {
+    value: String,
+    listener: Arc<dyn Sink>,
+}
 
 impl Sink for Answer {
-    fn emit(&self, _output: Output) {}
+    fn emit(&self, output: Output) {
+        self.listener.emit(output);
+    }
 
     fn ask(&self, _prompt: &str, _password: bool) -> Result<String, CellError> {
-        Ok(self.0.clone())
+        Ok(self.value.clone())
     }
 
     fn cell(&self) -> u64 {
-        0
+        self.listener.cell()
     }
 }
 
@@ -85,7 +92,7 @@ fn is_ours(name: &str) -> bool {
 }
 
 fn shown<'v>(name: &str, value: &'v str) -> &'v str {
-    if is_secret(name) && !value.is_empty() { HIDDEN } else { value }
+    if is_secret(name) && !value.is_empty() { redact::HIDDEN } else { value }
 }
 
 /// Does the name say that the value is secret?
@@ -104,7 +111,7 @@ mod tests {
     #[test]
     fn secrets_are_known_by_their_names() {
         for name in ["AZURE_CLIENT_SECRET", "github_token", "AZURE_STORAGE_KEY", "DB_CONNECTION_STRING", "PGPASSWORD", "BLOB_SAS"] {
-            assert_eq!(shown(name, "value"), HIDDEN, "{name}");
+            assert_eq!(shown(name, "value"), redact::HIDDEN, "{name}");
         }
         for name in ["PATH", "HOME", "KEYBOARD", "PWD", "AUTHOR", "AZURE_TENANT_ID"] {
             assert_eq!(shown(name, "value"), "value", "{name}");

@@ -11,6 +11,7 @@ use huntbook_magics::{Save, SessionMagic, Time, split};
 use super::Session;
 use crate::cells::{self, lost};
 use crate::output::{CellError, Output, Stream};
+use crate::redaction;
 
 /// A cell of a notebook is text that a person reads; a larger file is not meant for one.
 const MAX_LOADED: u64 = 1 << 20;
@@ -44,6 +45,21 @@ impl Session {
             SessionMagic::Shell(command) => self.run_shell(line, text, command),
             SessionMagic::Explain(code) => self.explain(code.as_deref()),
         }
+    }
+
+    pub(super) fn use_library(&self, library: &str) -> Result<(), CellError> {
+        if library != "polars" {
+            return Err(CellError::new(
+                "MagicError",
+                format!(
+                    "`%use` knows `polars`, not `{library}`; for other crates: `:dep {library}` as the first line of a cell"
+                ),
+            ));
+        }
+        let text = "Adding polars to Rust cells: the first time on this machine it is built, which takes minutes...\n"
+            .to_owned();
+        self.hub.emit(Output::Stream { stream: Stream::Stderr, text });
+        self.with_rust(|rust| rust.ready()?.use_polars())
     }
 
     pub(super) fn show(&self, text: impl Into<String>) {
@@ -106,7 +122,7 @@ impl Session {
         let mut bytes = Vec::new();
         file.take(MAX_LOADED).read_to_end(&mut bytes).map_err(|error| failed(error.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_| failed("it is not text in UTF-8".to_owned()))?;
-        self.hub.sink()?.offer_cell(text)
+        self.hub.sink()?.offer_cell(redaction::text(text))
     }
 
     fn save(&self, save: &Save) -> Result<(), CellError> {
@@ -114,7 +130,7 @@ impl Session {
         let cells: Vec<String> = inputs
             .into_iter()
             .filter(|(number, _)| save.wants(*number))
-            .map(|(number, text)| format!("// In [{number}]\n{}\n", text.trim_end()))
+            .map(|(number, text)| format!("// In [{number}]\n{}\n", redaction::text(text).trim_end()))
             .collect();
         if cells.is_empty() {
             return Err(CellError::new("MagicError", "none of these cells has been run in this session"));
