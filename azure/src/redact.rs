@@ -6,12 +6,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ops::Bound;
 use std::sync::{Arc, LazyLock, RwLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// What stands in the place of a secret.
 pub const HIDDEN: &str = "[hidden]";
@@ -39,6 +40,25 @@ pub fn register(value: &str) {
         && let Some(new) = Registry::new(forms)
     {
         *registry = Arc::new(new);
+    }
+}
+
+/// Registers the keys, passwords and tokens that a text announces: code that takes a connection string apart may show its
+/// parts by themselves.
+pub fn learn(text: &str) {
+    let registry = REGISTRY.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+    let mut search = Search { text, registry: &registry, is_end: true, found: [None; 4] };
+    let mut at = 0;
+    while let Some(found) = search.next(at) {
+        at = found.end;
+        let value = &text[found.start..found.end];
+        // A parameter of a URL may be a date.
+        if let What::Secret(Some(Kind::Base64 | Kind::Part | Kind::Token)) = found.what
+            && value.len() >= SHORTEST_TOKEN
+        {
+            register(value);
+            register(&percent_decode_str(value).decode_utf8_lossy());
+        }
     }
 }
 
@@ -321,7 +341,7 @@ impl Registry {
         let first = from.max(text.len().saturating_sub(longest - 1));
         let candidates = (first..=text.len().saturating_sub(SUSPICIOUS)).filter(|start| text.is_char_boundary(*start));
         let is_beginning = |end: &str| {
-            let mut after = self.forms.range::<str, _>(end..);
+            let mut after = self.forms.range::<str, _>((Bound::Included(end), Bound::Unbounded));
             after.next().is_some_and(|form| form.len() > end.len() && form.starts_with(end))
         };
         let mut candidates = candidates;
@@ -413,7 +433,9 @@ mod tests {
                 assert_eq!(in_pieces(&text, size), shown, "in pieces of {size}");
             }
         }
-        for text in ["Bearer of news", "design=1", "sig=0.05", "a SharedKey b", "eyJ", "", "Ünïcode ✓ AccountKey", "se=5"] {
+        for text in
+            ["Bearer of news", "design=1", "sig=0.05", "a SharedKey b", "eyJ", "", "Ünïcode ✓ AccountKey", "se=5"]
+        {
             assert!(matches!(redact(text), Cow::Borrowed(_)), "{text}");
             assert_eq!(in_pieces(text, 1), text);
         }
@@ -445,7 +467,7 @@ mod tests {
             html.clone(),
             html.replace('"', "&quot;"),
             utf8_percent_encode(value, NON_ALPHANUMERIC).to_string(),
-            utf8_percent_encode(value, NON_ALPHANUMERIC).to_string().replace("%2F", "%2f"),
+            "s3cr3t%2fva%2blue%26%3cit%3e%22is%22".to_owned(),
         ];
         for form in forms {
             let shown = redact(&form);
@@ -465,7 +487,10 @@ mod tests {
         let text = "one correct-horse-battery two correct-horse-bat";
         for size in 1..text.len() {
             let shown = in_pieces(text, size);
-            assert!(!shown.contains("horse") && shown.starts_with("one ") && shown.contains(" two "), "{size}: {shown}");
+            assert!(
+                !shown.contains("horse") && shown.starts_with("one ") && shown.contains(" two "),
+                "{size}: {shown}"
+            );
         }
         let mut stream = Stream::default();
         for piece in ["10 %", " ... corr", "ect answer\n", "cor"] {
@@ -474,6 +499,15 @@ mod tests {
             assert_eq!(shown.len() < piece.len(), waits, "{piece}");
         }
         assert_eq!(stream.finish(), "");
+    }
+
+    #[test]
+    fn parts_of_what_was_announced_are_hidden_too() {
+        let key = "bGVhcm5lZGtleWxlYXJuZWRrZXk=";
+        assert_eq!(redact(key), key);
+        learn(&format!("let c = \"AccountName=x;AccountKey={key};\"; let se = \"?se=2030-01-01T00:00:00Z\";"));
+        assert_eq!(redact(&format!("<{key}>")), "<[hidden]>");
+        assert_eq!(redact("2030-01-01T00:00:00Z"), "2030-01-01T00:00:00Z");
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Hub {
 
     /// A cell begins: what comes from now on is its output.
     pub(crate) fn begin_cell(&self, sink: Arc<dyn Sink>) {
-        self.pump();
+        self.end_cell();
         *lock(&self.sink) = Some(sink);
         *lock(&self.failure) = None;
     }

@@ -291,11 +291,10 @@ mod tests {
 
     #[test]
     fn what_is_timed_is_a_cell_of_its_own() {
-        assert_eq!(kinds("%%time -v\nlet a = 1;\n%kql T"), [
-            ('m', 0, "%%time -v"),
-            ('r', 1, "let a = 1;\n"),
-            ('m', 2, "%kql T")
-        ]);
+        assert_eq!(
+            kinds("%%time -v\nlet a = 1;\n%kql T"),
+            [('m', 0, "%%time -v"), ('r', 1, "let a = 1;\n"), ('m', 2, "%kql T")]
+        );
         assert_eq!(kinds("\n%%time\n%%kql\nT\n\n| take 5"), [('m', 1, "%%time"), ('m', 2, "%%kql\nT\n\n| take 5")]);
         assert_eq!(kinds("%%timeit\n1"), [('m', 0, "%%timeit\n1")]);
         assert_eq!(kinds("%%time"), [('m', 0, "%%time")]);

@@ -172,7 +172,8 @@ pub fn publish_scalar<T: IntoLiteral + Clone>(name: &str, value: &T) -> crate::R
 /// Tells the engine what variables hold, for a table of them.
 pub fn tell_values(values: &[String]) -> crate::Result<()> {
     let list = serde_json::to_string(values).map_err(|wrong| error("EngineError", wrong.to_string()))?;
-    client::call(&Request::BindScalar { name: huntbook_wire::VALUES.to_owned(), value: Literal::String(list) }).map(drop)
+    client::call(&Request::BindScalar { name: huntbook_wire::VALUES.to_owned(), value: Literal::String(list) })
+        .map(drop)
 }
 
 /// The beginning of a value as `{:?}` shows it; a long one is not formatted to its end.

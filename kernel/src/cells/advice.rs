@@ -18,7 +18,9 @@ pub(super) fn for_error(error: &CompilationError, code: &str, fates: &Fates, lin
             }
             let line = moved.span.and_then(|span| span.start_line.checked_sub(lines_before));
             let place = line.filter(|line| *line > 0).map(|line| format!(" in line {line}")).unwrap_or_default();
-            Some(format!("`{name}` was moved{place}: use `{name}.clone()` there, or `&{name}` if it need only be looked at"))
+            Some(format!(
+                "`{name}` was moved{place}: use `{name}.clone()` there, or `&{name}` if it need only be looked at"
+            ))
         }
         (Some("E0384" | "E0594" | "E0596"), Some(name)) if is_name(name) => {
             Some(format!("`{name}` cannot be changed as it is: `let mut {name} = {name};` makes a variable that can"))
@@ -77,9 +79,9 @@ pub(super) fn for_message(message: &str, code: &str) -> Option<(String, String)>
             ),
         ));
     }
-    message.contains("contains a reference").then(|| {
-        (format!("`{name}` borrows from another variable"), reference(Some(name), code))
-    })
+    message
+        .contains("contains a reference")
+        .then(|| (format!("`{name}` borrows from another variable"), reference(Some(name), code)))
 }
 
 /// Variables are kept from cell to cell, each for itself: none can borrow from another. `name` is the one that does, if that
@@ -123,7 +125,8 @@ mod tests {
 
     #[test]
     fn a_plain_borrow_is_rewritten() {
-        let found: Vec<_> = borrows("let a = 1;\nlet r = &names;\nlet s: &Vec<i32> = &a.b; s\nlet t = &names[0];").collect();
+        let found: Vec<_> =
+            borrows("let a = 1;\nlet r = &names;\nlet s: &Vec<i32> = &a.b; s\nlet t = &names[0];").collect();
         assert_eq!(found, [("r", "names"), ("s", "a.b")]);
         assert!(reference(Some("r"), "let r = &names;").contains("`let r = names.clone();`"));
     }

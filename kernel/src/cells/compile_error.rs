@@ -123,9 +123,8 @@ const TAB: &str = "    ";
 /// Where the mark under columns `start..end` of a line begins, and how long it is, in places of a terminal: a Chinese
 /// character takes two, an accent of its own none. Columns count characters, from 1.
 fn under(line: &str, start: usize, end: Option<usize>) -> (usize, usize) {
-    let places = |characters: &mut dyn Iterator<Item = char>| {
-        characters.collect::<String>().replace('\t', TAB).as_str().width()
-    };
+    let places =
+        |characters: &mut dyn Iterator<Item = char>| characters.collect::<String>().replace('\t', TAB).as_str().width();
     let start = start.saturating_sub(1);
     let length = end.map_or(usize::MAX, |end| end.saturating_sub(start + 1));
     let indent = places(&mut line.chars().take(start));

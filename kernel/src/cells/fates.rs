@@ -14,9 +14,13 @@ pub(crate) struct Fates {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
-    Moved { cell: u64 },
+    Moved {
+        cell: u64,
+    },
     /// The process that held it has ended, or its type was defined anew.
-    Lost { cell: u64 },
+    Lost {
+        cell: u64,
+    },
 }
 
 impl Fates {
@@ -41,7 +45,9 @@ impl Fates {
     pub(crate) fn explain(&self, name: &str) -> Option<String> {
         Some(match self.gone.get(name)? {
             Fate::Moved { cell } => {
-                format!("`{name}` was moved in cell {cell}: use `{name}.clone()` there, and run the cell that makes it again")
+                format!(
+                    "`{name}` was moved in cell {cell}: use `{name}.clone()` there, and run the cell that makes it again"
+                )
             }
             Fate::Lost { cell } => format!("`{name}` was lost in cell {cell}: run the cell that makes it again"),
         })

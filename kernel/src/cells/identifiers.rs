@@ -75,7 +75,8 @@ pub(crate) fn awaits(code: &str) -> bool {
         matches!(node.kind(), SyntaxKind::BLOCK_EXPR | SyntaxKind::FN | SyntaxKind::CLOSURE_EXPR)
             && node.children_with_tokens().any(|child| child.kind() == SyntaxKind::ASYNC_KW)
     };
-    let awaits = |node: &SyntaxNode| node.kind() == SyntaxKind::AWAIT_EXPR && !node.ancestors().any(|above| is_async(&above));
+    let awaits =
+        |node: &SyntaxNode| node.kind() == SyntaxKind::AWAIT_EXPR && !node.ancestors().any(|above| is_async(&above));
     file.syntax_node().descendants().any(|node| awaits(&node))
 }
 

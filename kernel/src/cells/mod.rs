@@ -117,7 +117,14 @@ impl RustCells {
         context.eval_with_state(OPENING, state).map_err(|error| anyhow::anyhow!(compile_error::plain(&error)))?;
         tracing::debug!("prelude loaded");
         let context = CommandContext::with_eval_context(context);
-        Ok(RustCells { context, hub, phases: Phases::default(), explainable: None, level: LEVEL.to_owned(), is_async: false })
+        Ok(RustCells {
+            context,
+            hub,
+            phases: Phases::default(),
+            explainable: None,
+            level: LEVEL.to_owned(),
+            is_async: false,
+        })
     }
 
     /// Runs what a hunter will run first, so that rust-analyzer has loaded the standard library by then.
@@ -157,7 +164,8 @@ impl RustCells {
         let folder = build_folder::folder();
         if !is_own {
             if let Some(hub) = &self.hub {
-                let text = "Adding tokio to Rust cells, so that they can await; built once on this machine...\n".to_owned();
+                let text =
+                    "Adding tokio to Rust cells, so that they can await; built once on this machine...\n".to_owned();
                 hub.emit(Output::Stream { stream: Stream::Stderr, text });
             }
             build_folder::write_lock(&folder).map_err(|error| failed(error.into()))?;

@@ -72,7 +72,8 @@ fn phases(builds: &str, began: Duration, ended: Duration, load: Option<Duration>
     let mut last_end = None;
     for line in builds.lines() {
         let mut numbers = line.split(' ').map(|number| number.parse().map(Duration::from_nanos));
-        let (Some(Ok(start)), Some(Ok(took)), Some(Ok(rustc))) = (numbers.next(), numbers.next(), numbers.next()) else {
+        let (Some(Ok(start)), Some(Ok(took)), Some(Ok(rustc))) = (numbers.next(), numbers.next(), numbers.next())
+        else {
             continue;
         };
         // Between two builds, evcxr looks at what the first one said.

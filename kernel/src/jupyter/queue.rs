@@ -121,7 +121,11 @@ impl Worker {
         {
             self.outbox.publish(message("error", messages::error(error), Some(request)));
         }
-        self.outbox.reply(message("execute_reply", messages::execute_reply(&result, count, values, publisher.offered()), Some(request)));
+        self.outbox.reply(message(
+            "execute_reply",
+            messages::execute_reply(&result, count, values, publisher.offered()),
+            Some(request),
+        ));
         self.outbox.publish(status("idle", Some(request)));
         waiting
     }

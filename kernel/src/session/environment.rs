@@ -9,14 +9,32 @@ use super::Session;
 use crate::output::{CellError, Output, Sink};
 
 /// huntbook itself works by these; another value would break cells, or run other programs than the installed ones.
-const OURS: [&str; 8] =
-    ["RUSTC", "RUSTC_WRAPPER", "RUSTFLAGS", "RUST_SRC_PATH", "RUSTUP_TOOLCHAIN", "CARGO", "CARGO_HOME", "CARGO_TARGET_DIR"];
+const OURS: [&str; 8] = [
+    "RUSTC",
+    "RUSTC_WRAPPER",
+    "RUSTFLAGS",
+    "RUST_SRC_PATH",
+    "RUSTUP_TOOLCHAIN",
+    "CARGO",
+    "CARGO_HOME",
+    "CARGO_TARGET_DIR",
+];
 const OUR_PREFIXES: [&str; 3] = ["HUNTBOOK_", "EVCXR_", "CARGO_ENCODED_"];
 
 /// Words in a name that say that the value is secret.
 const SECRET_WORDS: [&str; 12] = [
-    "KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "CREDENTIALS", "CONNECTIONSTRING", "SAS",
-    "COOKIE", "AUTH",
+    "KEY",
+    "TOKEN",
+    "SECRET",
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "CREDENTIAL",
+    "CREDENTIALS",
+    "CONNECTIONSTRING",
+    "SAS",
+    "COOKIE",
+    "AUTH",
 ];
 
 impl Session {
@@ -49,6 +67,7 @@ impl Session {
         }
         if is_secret(name) {
             redact::register(value);
+            redact::learn(value);
         }
         // SAFETY: everything in this process that reads the environment does so through std, which locks it.
         unsafe { std::env::set_var(name, value) };
@@ -87,6 +106,16 @@ impl Sink for Answer {
     }
 }
 
+/// Values of the environment that are secret by their names are hidden wherever a cell shows them.
+pub(super) fn register_secrets() {
+    for (name, value) in std::env::vars_os() {
+        if let (true, Some(value)) = (is_secret(&name.to_string_lossy()), value.to_str()) {
+            redact::register(value);
+            redact::learn(value);
+        }
+    }
+}
+
 fn is_ours(name: &str) -> bool {
     OURS.contains(&name) || OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
@@ -110,7 +139,14 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_their_names() {
-        for name in ["AZURE_CLIENT_SECRET", "github_token", "AZURE_STORAGE_KEY", "DB_CONNECTION_STRING", "PGPASSWORD", "BLOB_SAS"] {
+        for name in [
+            "AZURE_CLIENT_SECRET",
+            "github_token",
+            "AZURE_STORAGE_KEY",
+            "DB_CONNECTION_STRING",
+            "PGPASSWORD",
+            "BLOB_SAS",
+        ] {
             assert_eq!(shown(name, "value"), redact::HIDDEN, "{name}");
         }
         for name in ["PATH", "HOME", "KEYBOARD", "PWD", "AUTHOR", "AZURE_TENANT_ID"] {

@@ -117,7 +117,9 @@ impl Session {
         }
         if metadata.len() > MAX_LOADED {
             let size = metadata.len();
-            return Err(failed(format!("it has {size} bytes, and a cell takes up to {MAX_LOADED}: read data with `%blob`")));
+            return Err(failed(format!(
+                "it has {size} bytes, and a cell takes up to {MAX_LOADED}: read data with `%blob`"
+            )));
         }
         let mut bytes = Vec::new();
         file.take(MAX_LOADED).read_to_end(&mut bytes).map_err(|error| failed(error.to_string()))?;
@@ -165,10 +167,14 @@ impl Session {
         let code = match code {
             Some(code) => code.to_owned(),
             None => self.with_rust(|rust| Ok(rust.ready()?.explainable().map(str::to_owned)))?.ok_or_else(|| {
-                CellError::new("MagicError", "no compile error yet that has a code: `%explain E0382` explains a given one")
+                CellError::new(
+                    "MagicError",
+                    "no compile error yet that has a code: `%explain E0382` explains a given one",
+                )
             })?,
         };
-        let explained = cells::explain(&code).map_err(|error| CellError::new("RustUnavailable", format!("{error:#}")))?;
+        let explained =
+            cells::explain(&code).map_err(|error| CellError::new("RustUnavailable", format!("{error:#}")))?;
         let Some(text) = explained else {
             return Err(CellError::new("MagicError", format!("the compiler has no explanation of {code}")));
         };

@@ -7,8 +7,24 @@ use crate::output::{CellError, Output};
 
 /// Types whose values are short enough to be shown, as evcxr writes them.
 const SCALARS: [&str; 18] = [
-    "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize", "f32", "f64", "bool", "char",
-    "String", "&'static str",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "i128",
+    "isize",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "u128",
+    "usize",
+    "f32",
+    "f64",
+    "bool",
+    "char",
+    "String",
+    "&'static str",
 ];
 /// Types that tell how much they hold.
 const COLLECTIONS: [&str; 6] = ["Vec", "HashMap", "BTreeMap", "HashSet", "BTreeSet", "VecDeque"];
@@ -25,10 +41,15 @@ impl Session {
             .iter()
             .map(|(name, type_name)| [name.clone(), type_name.clone(), known(name).unwrap_or_default()])
             .collect();
-        let frames: Vec<Row> = self.engine.names().into_iter().map(|(name, rows, columns)| {
-            let bytes = self.engine.frame(&name).map_or(0, |frame| frame.estimated_size());
-            [name, format!("{rows} rows × {columns} columns"), size(bytes)]
-        }).collect();
+        let frames: Vec<Row> = self
+            .engine
+            .names()
+            .into_iter()
+            .map(|(name, rows, columns)| {
+                let bytes = self.engine.frame(&name).map_or(0, |frame| frame.estimated_size());
+                [name, format!("{rows} rows × {columns} columns"), size(bytes)]
+            })
+            .collect();
         self.hub.emit(Output::Display(display(&rust, &frames)));
         Ok(())
     }
@@ -76,10 +97,9 @@ fn question(name: &str, type_name: &str) -> Option<String> {
 fn display(rust: &[Row], frames: &[Row]) -> Display {
     let mut text = String::new();
     let mut html = String::new();
-    for (title, heads, rows) in [
-        ("Rust variables", ["variable", "type", "value"], rust),
-        ("Frames", ["frame", "shape", "memory"], frames),
-    ] {
+    for (title, heads, rows) in
+        [("Rust variables", ["variable", "type", "value"], rust), ("Frames", ["frame", "shape", "memory"], frames)]
+    {
         if rows.is_empty() {
             continue;
         }
