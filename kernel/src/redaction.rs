@@ -31,8 +31,25 @@ impl Streams {
     }
 }
 
+/// Registers the keys that a cell's code announces: code that takes a connection string apart may show its key by itself.
+pub(crate) fn learn(code: &str) {
+    const WORDS: [&str; 5] = ["AccountKey=", "SharedAccessKey=", "SharedAccessSignature=", "Password=", "Bearer "];
+    /// A shorter word is no key, but an example or the part of a format string.
+    const SHORTEST: usize = 16;
+    for word in WORDS {
+        for (at, _) in code.match_indices(word) {
+            let value = &code[at + word.len()..];
+            let ends = |c: char| c.is_whitespace() || ";\"'<>\\`&,{}".contains(c);
+            let value = value.split(ends).next().unwrap_or_default();
+            if value.len() >= SHORTEST {
+                redact::register(value);
+            }
+        }
+    }
+}
+
 pub(crate) fn text(text: String) -> String {
-    match redact::redact(&text) {
+    match redact::text(&text) {
         std::borrow::Cow::Borrowed(_) => text,
         std::borrow::Cow::Owned(redacted) => redacted,
     }
@@ -94,7 +111,7 @@ mod tests {
         shown.data.insert("application/json".into(), serde_json::json!({"a": [secret, {secret: 1}]}));
         shown.metadata.insert("query".into(), secret.into());
         let shown = display(shown);
-        let hidden = "AccountKey=[hidden]";
+        let hidden = "AccountKey=[redacted]";
         assert_eq!(shown.data["text/html"], format!("<b>{hidden}</b>"));
         assert_eq!(shown.data["application/json"], serde_json::json!({"a": [hidden, {hidden: 1}]}));
         assert_eq!(shown.metadata["query"], hidden);
@@ -102,9 +119,18 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_was_cut_out_is_hidden_too() {
+        let key = "bGVhcm5lZGtleWxlYXJuZWRrZXk=";
+        assert_eq!(text(key.to_owned()), key);
+        learn(&format!("let c = \"AccountName=x;AccountKey={key};\"; format!(\"AccountKey={{long_name_of_key}}\")"));
+        assert_eq!(text(format!("<{key}>")), "<[redacted]>");
+        assert_eq!(text("{long_name_of_key}".to_owned()), "{long_name_of_key}");
+    }
+
+    #[test]
     fn streams_do_not_mix() {
         let mut streams = Streams::default();
-        assert_eq!(streams.push(Stream::Stdout, "AccountKey=abc").as_deref(), Some("AccountKey=[hidden]"));
+        assert_eq!(streams.push(Stream::Stdout, "AccountKey=abcdefgh").as_deref(), Some("AccountKey=[redacted]"));
         assert_eq!(streams.push(Stream::Stderr, "def").as_deref(), Some("def"));
         assert_eq!(streams.push(Stream::Stdout, "def"), None);
         assert_eq!(streams.push(Stream::Stdout, "\nx").as_deref(), Some("\nx"));

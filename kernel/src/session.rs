@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant};
 
-use huntbook_engine::{Engine, FrameId, Settings, redact};
+use huntbook_engine::{Engine, FrameId, Settings};
 use huntbook_magics::{Magic, Segment, SessionMagic, Time, split};
 
 use crate::cells::{Fates, Phases, RustCells, Template, assigned, mentioned, remove_leftovers};
@@ -135,7 +135,7 @@ impl Session {
         self.running.store(self.begun.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         self.engine.begin_cell();
         // A cell that holds a connection string may show its key by itself, now or later.
-        redact::learn(code);
+        redaction::learn(code);
         self.state().cell = sink.cell();
         self.hub.begin_cell(sink);
         let result = self.run_all(split(code), true);

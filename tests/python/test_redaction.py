@@ -65,7 +65,7 @@ def test_what_a_cell_shows(kernel: Kernel, code: str) -> None:
     outcome = kernel.ok(code)
     shown = [content for kind, content in outcome.messages if kind in ("stream", "display_data", "execute_result")]
     has_no_secret(shown)
-    assert "[hidden]" in json.dumps(shown), "it is said that something is hidden"
+    assert "[redacted]" in json.dumps(shown), "it is said that something is hidden"
     if "connection_string" in code and "Key" not in code:
         assert "AccountName=hunts" in json.dumps(shown), "what is no secret stays"
 
@@ -97,20 +97,20 @@ def test_encodings(kernel: Kernel, shift: int) -> None:
     has_no_secret(printed)
     for encoded in (whole, key_alone, url):
         assert encoded[110:140] not in printed
-    assert printed.count("[hidden]") >= 3
+    assert printed.count("[redacted]") >= 3
 
 
 def test_an_answer_to_a_password_question(kernel: Kernel) -> None:
     request = kernel.send('let asked = password("Key? ")?;\nprintln!("{}", asked.reveal());')
     assert kernel.client.get_stdin_msg(timeout=PATIENCE)["content"]["password"] is True
     kernel.client.input("correct-horse-battery")
-    assert kernel.outcome(request).stdout == "[hidden]\n"
+    assert kernel.outcome(request).stdout == "[redacted]\n"
 
 
 def test_user_expressions(kernel: Kernel) -> None:
     reply = kernel.run("1", user_expressions={"key": "storage_key.clone()", "bad": 'panic!("{storage_key}")'}).reply
     has_no_secret(reply)
-    assert "[hidden]" in json.dumps(reply["user_expressions"])
+    assert "[redacted]" in json.dumps(reply["user_expressions"])
 
 
 def test_completion_and_history(kernel: Kernel) -> None:

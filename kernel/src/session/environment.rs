@@ -7,6 +7,7 @@ use huntbook_magics::Environment;
 
 use super::Session;
 use crate::output::{CellError, Output, Sink};
+use crate::redaction;
 
 /// huntbook itself works by these; another value would break cells, or run other programs than the installed ones.
 const OURS: [&str; 8] = [
@@ -67,7 +68,7 @@ impl Session {
         }
         if is_secret(name) {
             redact::register(value);
-            redact::learn(value);
+            redaction::learn(value);
         }
         // SAFETY: everything in this process that reads the environment does so through std, which locks it.
         unsafe { std::env::set_var(name, value) };
@@ -111,7 +112,7 @@ pub(super) fn register_secrets() {
     for (name, value) in std::env::vars_os() {
         if let (true, Some(value)) = (is_secret(&name.to_string_lossy()), value.to_str()) {
             redact::register(value);
-            redact::learn(value);
+            redaction::learn(value);
         }
     }
 }
@@ -121,7 +122,7 @@ fn is_ours(name: &str) -> bool {
 }
 
 fn shown<'v>(name: &str, value: &'v str) -> &'v str {
-    if is_secret(name) && !value.is_empty() { redact::HIDDEN } else { value }
+    if is_secret(name) && !value.is_empty() { redact::MARK } else { value }
 }
 
 /// Does the name say that the value is secret?
@@ -147,7 +148,7 @@ mod tests {
             "PGPASSWORD",
             "BLOB_SAS",
         ] {
-            assert_eq!(shown(name, "value"), redact::HIDDEN, "{name}");
+            assert_eq!(shown(name, "value"), redact::MARK, "{name}");
         }
         for name in ["PATH", "HOME", "KEYBOARD", "PWD", "AUTHOR", "AZURE_TENANT_ID"] {
             assert_eq!(shown(name, "value"), "value", "{name}");
