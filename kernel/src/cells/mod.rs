@@ -208,12 +208,18 @@ impl RustCells {
     }
 
     /// Starts a new cell process. What had been defined is kept, variables are not.
+    ///
+    /// evcxr's own `:restart` goes on believing in its variables, and the next cell then misses them.
     pub(crate) fn restart(&mut self) -> Result<(), CellError> {
-        let restarted = self.context.execute(":restart");
-        if let Some(hub) = &self.hub {
-            hub.forget_cell_handles();
+        let process = self.context.process_handle();
+        let killed = process.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).kill();
+        killed.map_err(|error| CellError::new("RustError", format!("the cell process cannot be ended: {error}")))?;
+        // evcxr notices with the next code that it is to run, forgets its variables and starts a process.
+        match self.execute(BEGIN).0 {
+            Err(Error::SubprocessTerminated(_)) => Ok(()),
+            Ok(_) => Err(CellError::new("RustError", "the cell process did not end: restart the kernel")),
+            Err(error) => Err(CellError::new("RustError", compile_error::plain(&error))),
         }
-        restarted.map(drop).map_err(|error| CellError::new("RustError", compile_error::plain(&error)))
     }
 
     /// Where the time of the last code went.
