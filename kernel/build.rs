@@ -7,6 +7,27 @@ use std::path::{Path, PathBuf};
 
 type Error = Box<dyn std::error::Error>;
 
+/// Features that a `:dep` of the usual crates (tokio, chrono, clap, indexmap, regex, serde, url) asks of crates below the
+/// prelude. A crate with one feature more is another crate: cargo would build the prelude again, and a cell process that
+/// has loaded the old one must go. So the prelude asks for them from the start; it uses none.
+const COMMON_FEATURES: &str = r#"
+[dependencies.indexmap]
+version = "2"
+
+[dependencies.memchr]
+version = "2"
+
+[dependencies.serde-with-rc]
+package = "serde"
+version = "1"
+features = ["rc"]
+
+# Of serde's derives: there is no build script.
+[build-dependencies.syn]
+version = "3"
+features = ["extra-traits", "fold", "full", "visit", "visit-mut"]
+"#;
+
 fn main() -> Result<(), Error> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
     let mut files = String::from("pub(crate) const SOURCES: &[(&str, &str)] = &[\n");
@@ -14,9 +35,13 @@ fn main() -> Result<(), Error> {
         ("huntbook-wire", "wire", "rlib"),
         ("huntbook", "prelude", "dylib"),
         ("huntbook-polars", "prelude/polars", "rlib"),
+        ("huntbook-tokio", "prelude/tokio", "rlib"),
     ];
     for (package, folder, crate_type) in crates {
-        let manifest = cell_manifest(&root, package, folder, crate_type)?;
+        let mut manifest = cell_manifest(&root, package, folder, crate_type)?;
+        if package == "huntbook" {
+            manifest.push_str(COMMON_FEATURES);
+        }
         writeln!(files, "    ({:?}, {manifest:?}),", format!("{folder}/Cargo.toml"))?;
         let mut sources = Vec::new();
         rust_files(&root.join(folder).join("src"), &mut sources)?;

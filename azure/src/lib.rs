@@ -3,3 +3,4 @@
 //! the data plane.
 
 pub mod custom_table;
+pub mod redact;

@@ -124,6 +124,14 @@ impl Engine {
         self.state().scalars.insert(name.to_owned(), value);
     }
 
+    /// What cells have told last of the values of their variables, in the order asked for.
+    pub fn take_values(&self) -> Vec<String> {
+        match self.state().scalars.remove(huntbook_wire::VALUES) {
+            Some(huntbook_wire::Literal::String(list)) => serde_json::from_str(&list).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Is there a frame or a table of this name?
     pub fn has_table(&self, name: &str) -> bool {
         self.binding(name).is_some() || self.workspace.schema(name).is_ok_and(|schema| schema.is_some())

@@ -37,6 +37,7 @@ use polars::prelude::DataFrame;
 pub use cancel::CancelToken;
 pub use error::Error;
 pub use frames::FrameId;
+pub use huntbook_azure::redact;
 pub use huntbook_kql::{
     Completions, Engine as KqlEngine, Hover, KqlType, Limits, Literal as KqlLiteral, declared_parameters,
     tables_mentioned,

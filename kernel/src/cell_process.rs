@@ -10,6 +10,8 @@
 use std::ffi::{CString, c_int, c_void};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use huntbook_wire::environment;
 
@@ -142,7 +144,9 @@ impl Cells {
         let (mut before_user_code, write_end) = pipe()?;
         redirect(write_end.as_raw_fd(), 1)?;
         drop(write_end);
+        let began = std::time::Instant::now();
         self.library = load(object)?;
+        tell_load(began.elapsed());
         let cell = symbol(self.library, function)
             .ok_or_else(|| std::io::Error::other(format!("{object} has no `{function}`")))?;
         // SAFETY: evcxr generated this function with exactly this signature, and `store` is what the previous cell
@@ -180,6 +184,25 @@ impl Cells {
             unsafe { std::mem::transmute::<*mut c_void, Abandon>(abandon)() };
         }
     }
+}
+
+/// How long the last cell took to load, once.
+pub(crate) fn take_load(status: &Path) -> Option<Duration> {
+    let path = load_time(status);
+    let text = std::fs::read_to_string(&path).ok()?;
+    let _ = std::fs::remove_file(path);
+    text.parse().map(Duration::from_nanos).ok()
+}
+
+/// A measurement that cannot be told is no reason to fail.
+fn tell_load(took: Duration) {
+    if let Some(status) = std::env::var_os(STATUS) {
+        let _ = std::fs::write(load_time(status.as_ref()), took.as_nanos().to_string());
+    }
+}
+
+fn load_time(status: &Path) -> PathBuf {
+    status.with_extension("load")
 }
 
 /// Loads a shared object for good: unloading one would take the code of live threads and destructors away.

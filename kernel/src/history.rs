@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::redaction;
+
 /// A file that has grown larger loses its older half.
 const MAX_BYTES: u64 = 4 << 20;
 /// A longer cell is remembered by its own session only.
@@ -58,15 +60,17 @@ impl History {
         History { file, session, own: Mutex::default() }
     }
 
+    /// What the text is known to hold of secrets is left out.
     pub(crate) fn record(&self, line: u64, input: &str, output: Option<&str>) {
+        let input = redaction::text(input.to_owned());
         let entry = Entry {
             session: self.session,
             line,
-            input: input.to_owned(),
+            input,
             output: output.map(|text| clipped(text, MAX_OUTPUT).to_owned()),
         };
         if let Some(file) = &self.file
-            && input.len() <= MAX_INPUT
+            && entry.input.len() <= MAX_INPUT
             && let Err(error) = append(file, &entry)
         {
             tracing::warn!("a cell is missing in the history file: {error}");
@@ -76,6 +80,11 @@ impl History {
             own.drain(..MAX_OWN / 2);
         }
         own.push(entry);
+    }
+
+    /// This session's cells: their numbers and texts.
+    pub(crate) fn inputs(&self) -> Vec<(u64, String)> {
+        self.own().iter().map(|entry| (entry.line, entry.input.clone())).collect()
     }
 
     /// The last `n` cells, oldest first.

@@ -17,6 +17,7 @@ use huntbook_wire::{EngineError, Envelope, environment, read_message, write_mess
 
 use crate::cell_process::{self, USER_STDERR, USER_STDOUT};
 use crate::output::{CellError, Output, Sink, Stream};
+use crate::redaction;
 
 /// Text is gathered this long before it is sent: one message per moment, not one per line.
 const GATHER: Duration = Duration::from_millis(10);
@@ -57,8 +58,11 @@ impl Hub {
         let listener = UnixListener::bind(folder.join("engine.sock"))?;
         let (stdout_read, stdout_write) = pipe()?;
         let (stderr_read, stderr_write) = pipe()?;
-        let pipes =
-            Pipes { stdout: Pipe::new(stdout_read, Stream::Stdout), stderr: Pipe::new(stderr_read, Stream::Stderr) };
+        let pipes = Pipes {
+            stdout: Pipe::new(stdout_read, Stream::Stdout),
+            stderr: Pipe::new(stderr_read, Stream::Stderr),
+            secrets: redaction::Streams::default(),
+        };
         let hub = Arc::new(Hub {
             engine,
             folder,
@@ -98,22 +102,34 @@ impl Hub {
                 if libc::dup2(stdout, USER_STDOUT) < 0 || libc::dup2(stderr, USER_STDERR) < 0 {
                     return Err(std::io::Error::last_os_error());
                 }
-                // The cell process must not outlive the kernel, whatever it is doing.
-                #[cfg(target_os = "linux")]
-                {
-                    libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                    if libc::getppid() as u32 != kernel {
-                        return Err(std::io::Error::other("the kernel is gone"));
-                    }
-                }
-                Ok(())
+                crate::processes::die_with(kernel)
             });
         }
     }
 
+    /// Where a command of the cell writes its text.
+    pub(crate) fn text_ends(&self) -> std::io::Result<[std::process::Stdio; 2]> {
+        let [stdout, stderr] = &self.write_ends;
+        Ok([stdout.try_clone()?.into(), stderr.try_clone()?.into()])
+    }
+
+    /// Runs `work` while questions of the cell process go to `answers`.
+    pub(crate) fn answering<T>(&self, answers: Arc<dyn Sink>, work: impl FnOnce() -> T) -> T {
+        self.pump();
+        let before = lock(&self.sink).replace(answers);
+        let result = work();
+        *lock(&self.sink) = before;
+        result
+    }
+
+    /// Who listens to the running cell.
+    pub(crate) fn sink(&self) -> Result<Arc<dyn Sink>, CellError> {
+        lock(&self.sink).clone().ok_or_else(|| CellError::new("KernelError", "no cell is running"))
+    }
+
     /// A cell begins: what comes from now on is its output.
     pub(crate) fn begin_cell(&self, sink: Arc<dyn Sink>) {
-        self.pump();
+        self.end_cell();
         *lock(&self.sink) = Some(sink);
         *lock(&self.failure) = None;
     }
@@ -123,12 +139,23 @@ impl Hub {
         let mut pipes = lock(&self.pipes);
         let muted = self.muted.load(Ordering::SeqCst);
         let sink = lock(&self.sink).clone().filter(|_| !muted);
-        let Pipes { stdout, stderr } = &mut *pipes;
+        let Pipes { stdout, stderr, secrets } = &mut *pipes;
         for pipe in [stdout, stderr] {
             let stream = pipe.stream;
-            if let (Some(text), Some(sink)) = (pipe.drain(), &sink) {
+            if let (Some(text), Some(sink)) = (pipe.drain(), &sink)
+                && let Some(text) = secrets.push(stream, &text)
+            {
                 sink.emit(Output::Stream { stream, text });
             }
+        }
+    }
+
+    /// The cell has ended: text that could still have become a secret has not.
+    pub(crate) fn end_cell(&self) {
+        self.pump();
+        let left = lock(&self.pipes).secrets.finish();
+        if let Ok(sink) = self.sink() {
+            left.into_iter().for_each(|(stream, text)| sink.emit(Output::Stream { stream, text }));
         }
     }
 
@@ -185,7 +212,7 @@ impl Hub {
         self.pump();
         let sink = lock(&self.sink).clone();
         if let Some(sink) = sink {
-            sink.emit(output);
+            sink.emit(redaction::output(output));
         }
     }
 
@@ -256,9 +283,12 @@ impl CellEvents for Hub {
     fn input(&self, prompt: &str, password: bool) -> Result<String, EngineError> {
         let sink = lock(&self.sink).clone();
         let answer = match sink {
-            Some(sink) => sink.ask(prompt, password),
+            Some(sink) => sink.ask(&redaction::text(prompt.to_owned()), password),
             None => Err(CellError::new("InputError", "no cell is running")),
         };
+        if let (true, Ok(secret)) = (password, &answer) {
+            huntbook_engine::redact::register(secret);
+        }
         answer.map_err(|error| EngineError::new(error.name, error.value))
     }
 
@@ -274,6 +304,7 @@ impl CellEvents for Hub {
 struct Pipes {
     stdout: Pipe,
     stderr: Pipe,
+    secrets: redaction::Streams,
 }
 
 struct Pipe {

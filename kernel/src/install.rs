@@ -6,7 +6,12 @@ use anyhow::Context;
 use serde_json::json;
 
 const NAME: &str = "huntbook";
-const LOGO: &str = include_str!("logo.svg");
+/// The same picture for every front end: as SVG, and as it looks in the two sizes that older ones ask for.
+const LOGOS: [(&str, &[u8]); 3] = [
+    ("logo-svg.svg", include_bytes!("logo.svg")),
+    ("logo-64x64.png", include_bytes!("logo-64x64.png")),
+    ("logo-32x32.png", include_bytes!("logo-32x32.png")),
+];
 
 /// Writes the kernelspec below `prefix` (`PREFIX/share/jupyter/kernels/huntbook`), or for the user.
 pub(crate) fn install(prefix: Option<&Path>) -> anyhow::Result<PathBuf> {
@@ -24,12 +29,14 @@ pub(crate) fn install(prefix: Option<&Path>) -> anyhow::Result<PathBuf> {
         "kernel_protocol_version": crate::jupyter::PROTOCOL_VERSION,
         "metadata": {"debugger": false},
     });
-    write(&folder.join("kernel.json"), &serde_json::to_string_pretty(&spec)?)?;
-    write(&folder.join("logo-svg.svg"), LOGO)?;
+    write(&folder.join("kernel.json"), serde_json::to_string_pretty(&spec)?.as_bytes())?;
+    for (name, picture) in LOGOS {
+        write(&folder.join(name), picture)?;
+    }
     Ok(folder)
 }
 
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+fn write(path: &Path, text: &[u8]) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 

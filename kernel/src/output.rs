@@ -39,6 +39,19 @@ pub(crate) trait Sink: Send + Sync {
     fn ask(&self, _prompt: &str, _password: bool) -> Result<String, CellError> {
         Err(CellError::new("InputError", "nobody can answer here: input needs a notebook with someone at it"))
     }
+
+    /// The number that the running cell has for the person who reads it.
+    fn cell(&self) -> u64;
+
+    /// Puts text into a new cell of the notebook.
+    fn offer_cell(&self, _text: String) -> Result<(), CellError> {
+        Err(CellError::new("MagicError", "there is no notebook here that could take a new cell"))
+    }
+
+    /// The cells of this session that were run before this one: their numbers and texts.
+    fn inputs(&self) -> Result<Vec<(u64, String)>, CellError> {
+        Err(CellError::new("MagicError", "this run keeps no history of its cells"))
+    }
 }
 
 /// Why a cell failed: what Jupyter calls ename, evalue and traceback.

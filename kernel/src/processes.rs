@@ -22,7 +22,22 @@ pub(crate) fn kill_builds(wanted: impl Fn() -> bool) {
     }
 }
 
-/// Sends a signal to a process of this kernel.
+/// For a child between fork and exec: it must not outlive the kernel, whatever it is doing.
+pub(crate) fn die_with(kernel: u32) -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    // SAFETY: plain system calls, which are allowed between fork and exec.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        if libc::getppid() as u32 != kernel {
+            return Err(std::io::ErrorKind::NotConnected.into());
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = kernel;
+    Ok(())
+}
+
+/// Sends a signal to a process of this kernel, or, negative, to a group of processes.
 pub(crate) fn send(pid: i32, signal: i32) {
     // SAFETY: only sends a signal.
     unsafe { libc::kill(pid, signal) };

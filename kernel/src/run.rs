@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::notebook::{Notebook, bundle, lines};
 use crate::output::{CellError, Output, Sink};
+use crate::redaction;
 use crate::session::{Options, Session};
 
 pub(crate) struct Run {
@@ -49,7 +50,7 @@ fn run_cells(notebook: &mut Notebook, session: &Session) -> bool {
     for (number, (index, code)) in cells.into_iter().enumerate() {
         let count = number as u64 + 1;
         let headline = code.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        eprint!("[{count}/{total}] {:<60.60}", headline);
+        eprint!("[{count}/{total}] {:<60.60}", redaction::text(headline.to_owned()));
         let cell_began = Instant::now();
         let recorder = Arc::new(Recorder::new(count));
         let result = session.execute(&code, recorder.clone());
@@ -210,6 +211,10 @@ impl Recorder {
 }
 
 impl Sink for Recorder {
+    fn cell(&self) -> u64 {
+        self.count
+    }
+
     fn emit(&self, output: Output) {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if state.to_clear {

@@ -1,6 +1,9 @@
 //! Runs cells, whoever asks: the router between magics and Rust.
 
 mod assist;
+mod environment;
+mod own_magics;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -10,12 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant};
 
 use huntbook_engine::{Engine, FrameId, Settings};
-use huntbook_magics::{Magic, Segment, split};
+use huntbook_magics::{Magic, Segment, SessionMagic, Time, split};
 
-use crate::cells::{RustCells, Template, assigned, mentioned, remove_leftovers};
+use crate::cells::{Fates, Phases, RustCells, Template, assigned, mentioned, remove_leftovers};
 use crate::hub::Hub;
 use crate::output::{CellError, Output, Sink, Stream};
-use crate::{cell_process, processes};
+use crate::shell::Shell;
+use crate::{cell_process, processes, redaction};
 
 /// How long an interrupted engine call has to reach user code and end the cell by itself.
 const GRACE: Duration = Duration::from_secs(2);
@@ -37,6 +41,9 @@ pub(crate) struct Options {
 pub(crate) struct Session {
     engine: Arc<Engine>,
     hub: Arc<Hub>,
+    /// The notebook's.
+    folder: PathBuf,
+    shell: Shell,
     jobs: mpsc::Sender<Job>,
     state: Mutex<State>,
     interrupted: AtomicBool,
@@ -57,6 +64,12 @@ struct State {
     in_step: HashMap<String, Option<FrameId>>,
     /// Rust variables changed since the engine last heard of them.
     changed: BTreeSet<String>,
+    /// What became of variables that are no more.
+    fates: Fates,
+    /// Number of the running cell, as its reader sees it.
+    cell: u64,
+    /// Where the time of Rust went since the last [`Session::timed`] began.
+    phases: Phases,
 }
 
 type Job = Box<dyn FnOnce(&mut Rust) + Send>;
@@ -71,6 +84,7 @@ struct Rust {
 
 impl Session {
     pub(crate) fn start(options: &Options) -> anyhow::Result<Arc<Session>> {
+        environment::register_secrets();
         let private = private_folder();
         let settings = Settings {
             workspace: options.workspace.clone(),
@@ -90,6 +104,8 @@ impl Session {
         Ok(Arc::new(Session {
             engine,
             hub,
+            folder: options.folder.clone(),
+            shell: Shell::default(),
             jobs,
             state: Mutex::default(),
             interrupted: AtomicBool::new(false),
@@ -118,31 +134,45 @@ impl Session {
         self.interrupted.store(false, Ordering::SeqCst);
         self.running.store(self.begun.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         self.engine.begin_cell();
+        // A cell that holds a connection string may show its key by itself, now or later.
+        redaction::learn(code);
+        self.state().cell = sink.cell();
         self.hub.begin_cell(sink);
-        let segments = split(code);
+        let result = self.run_all(split(code), true);
+        self.hub.end_cell();
+        self.running.store(0, Ordering::SeqCst);
+        match result {
+            Err(error) if self.interrupted.load(Ordering::SeqCst) => Err(as_interrupt(error)),
+            other => other.map_err(redaction::error),
+        }
+    }
+
+    /// `is_end`: with these segments the cell ends, and only the last thing in a cell can be its value.
+    fn run_all(&self, mut segments: Vec<Segment<'_>>, is_end: bool) -> Result<(), CellError> {
+        if let Some(Segment::Magic { text, .. }) = segments.first()
+            && let Ok(Magic::Session(SessionMagic::Time(Time { verbose, code: None }))) = Magic::parse(text)
+        {
+            segments.remove(0);
+            return self.timed(verbose, || self.run_all(segments, is_end));
+        }
         let last = segments.len().saturating_sub(1);
-        let result = segments.into_iter().enumerate().try_for_each(|(index, segment)| {
+        segments.into_iter().enumerate().try_for_each(|(index, segment)| {
             if self.interrupted.load(Ordering::SeqCst) {
                 return Err(interrupted());
             }
             match segment {
-                Segment::Magic { text, .. } => self.run_magic(text, index == last),
+                Segment::Magic { line, text } => self.run_magic(line, text, is_end && index == last),
                 Segment::Rust { line, text } => self.run_rust(line, text),
             }
-        });
-        self.hub.pump();
-        self.running.store(0, Ordering::SeqCst);
-        match result {
-            Err(error) if self.interrupted.load(Ordering::SeqCst) => Err(as_interrupt(error)),
-            other => other,
-        }
+        })
     }
 
-    /// `is_last`: only the last thing in a cell can be the cell's value.
-    fn run_magic(&self, text: &str, is_last: bool) -> Result<(), CellError> {
+    fn run_magic(&self, line: usize, text: &str, is_last: bool) -> Result<(), CellError> {
         let magic = Magic::parse(text)?;
-        if let Magic::Use(library) = &magic {
-            return self.use_library(library);
+        match &magic {
+            Magic::Use(library) => return self.use_library(library),
+            Magic::Session(magic) => return self.run_own(magic, line, text, is_last),
+            _ => {}
         }
         self.publish(&magic)?;
         self.in_magic.store(true, Ordering::SeqCst);
@@ -155,33 +185,20 @@ impl Session {
         Ok(())
     }
 
-    fn use_library(&self, library: &str) -> Result<(), CellError> {
-        if library != "polars" {
-            return Err(CellError::new(
-                "MagicError",
-                format!(
-                    "`%use` knows `polars`, not `{library}`; for other crates: `:dep {library}` as the first line of a cell"
-                ),
-            ));
-        }
-        let text = "Adding polars to Rust cells: the first time on this machine it is built, which takes minutes...\n"
-            .to_owned();
-        self.hub.emit(Output::Stream { stream: Stream::Stderr, text });
-        self.with_rust(|rust| rust.ready()?.use_polars())
-    }
-
     fn run_rust(&self, line: usize, code: &str) -> Result<(), CellError> {
         self.announce_first_build();
         let frames = self.frames_to_inject(code);
         // Errors count lines within the cell, of which this segment may be the tail.
         let padded = format!("{}{code}", "\n".repeat(line));
-        let (injected, lifetime) = (frames.clone(), code.to_owned());
-        let (result, variables) = self.with_rust(move |rust| {
+        let (injected, fates) = (frames.clone(), self.state().fates.clone());
+        let (result, variables, phases) = self.with_rust(move |rust| {
             let cells = rust.ready()?;
-            let result = cells.run(&padded, &frames);
-            Ok((result, cells.variables()))
+            let result = cells.run(&padded, &frames, &fates);
+            Ok((result, cells.variables(), cells.phases()))
         })?;
-        self.after_rust(&lifetime, &injected, variables);
+        self.state().phases += phases;
+        let process_ended = result.as_ref().is_err_and(|error| error.name == "CellProcessEnded");
+        self.after_rust(code, &injected, variables, process_ended);
         result
     }
 
@@ -195,9 +212,12 @@ impl Session {
         self.engine.names().into_iter().map(|(name, _, _)| name).filter(wanted).collect()
     }
 
-    fn after_rust(&self, code: &str, injected: &[String], variables: Vec<(String, String)>) {
+    fn after_rust(&self, code: &str, injected: &[String], variables: Vec<(String, String)>, process_ended: bool) {
         let mut state = self.state();
-        state.variables = variables.into_iter().collect();
+        let now: BTreeMap<String, String> = variables.into_iter().collect();
+        let (before, cell) = (std::mem::take(&mut state.variables), state.cell);
+        state.fates.after_cell(&before, &now, cell, code, process_ended);
+        state.variables = now;
         for name in injected {
             state.in_step.insert(name.clone(), self.engine.binding(name));
         }
@@ -207,7 +227,7 @@ impl Session {
             state.changed.insert(name);
         }
         // A variable that is gone (moved, or lost with its process) no longer stands for the frame.
-        let State { variables, in_step, changed } = &mut *state;
+        let State { variables, in_step, changed, .. } = &mut *state;
         in_step.retain(|name, _| variables.contains_key(name));
         changed.retain(|name| variables.contains_key(name));
     }
@@ -250,7 +270,7 @@ impl Session {
 
     /// Runs Rust that the user did not write.
     fn hidden(&self, code: String) -> Result<(), CellError> {
-        self.with_rust(move |rust| Ok(rust.ready()?.run(&code, &[])))?
+        self.with_rust(move |rust| Ok(rust.ready()?.run(&code, &[], &Fates::default())))?
     }
 
     fn with_rust<T: Send + 'static>(
@@ -282,6 +302,12 @@ impl Session {
         let in_magic = self.in_magic.load(Ordering::SeqCst);
         self.engine.cancel();
         if in_magic {
+            return;
+        }
+        if self.shell.interrupt() {
+            if !self.ends_within(cell, PATIENCE) {
+                self.shell.stop();
+            }
             return;
         }
         if in_engine && self.ends_within(cell, GRACE) {
@@ -351,6 +377,7 @@ impl Session {
     pub(crate) fn shut_down(&self) {
         self.interrupted.store(true, Ordering::SeqCst);
         self.engine.cancel();
+        self.shell.stop();
         processes::kill_builds(|| true);
         if let Some(process) = lock(&self.process).as_ref() {
             let _ = lock(process).kill();

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use huntbook_engine::Engine;
 
-use crate::{NAMES, Segment, help, kql, split};
+use crate::{Segment, help, kql, names, session, split};
 
 /// One way to go on at the cursor.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,14 +29,23 @@ pub struct Completions {
 pub fn complete(cell: &str, cursor: usize, engine: &Engine) -> Option<Completions> {
     let magic = magic_at(cell, cursor)?;
     let at = cursor - magic.start;
+    if magic.text.trim_start().starts_with('!') {
+        return Some(Completions { replace: cursor..cursor, items: Vec::new() });
+    }
     if at <= magic.name.end {
         let typed = magic.text.get(magic.name.start..at)?;
-        let items = NAMES.iter().filter(|name| name.starts_with(typed));
-        let items = items.map(|name| Completion { text: (*name).to_owned(), kind: "magic", signature: None }).collect();
+        let items = names().filter(|name| name.starts_with(typed));
+        let items = items.map(|name| Completion { text: name.to_owned(), kind: "magic", signature: None }).collect();
         return Some(Completions { replace: magic.in_cell(magic.name.clone()), items });
     }
     let nothing = Completions { replace: cursor..cursor, items: Vec::new() };
-    if &magic.text[magic.name.clone()] != "kql" {
+    let name = &magic.text[magic.name.clone()];
+    if session::NAMES.contains(&name) {
+        let (length, words) = session::arguments(name, magic.text.get(magic.name.end..at)?, &engine.settings().base);
+        let item = |text| Completion { text, kind: "argument", signature: None };
+        return Some(Completions { replace: cursor - length..cursor, items: words.into_iter().map(item).collect() });
+    }
+    if name != "kql" {
         return Some(nothing);
     }
     let Some(query) = kql::query_start(&magic.text[magic.name.end..]).map(|start| magic.name.end + start) else {

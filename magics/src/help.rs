@@ -1,10 +1,10 @@
 use huntbook_engine::Display;
 
-use crate::{MagicError, NAMES};
+use crate::MagicError;
 
 pub(crate) fn help(topic: &str) -> Result<Vec<Display>, MagicError> {
     let Some(text) = text(topic) else {
-        let list = NAMES.map(|name| format!("%{name}")).join(" ");
+        let list = crate::list();
         return Err(MagicError::usage(format!("no help on `{topic}`; there is help on: {list}")));
     };
     Ok(vec![Display::new([("text/plain", text.to_owned())])])
@@ -20,6 +20,16 @@ pub(crate) fn text(topic: &str) -> Option<&'static str> {
         "workspace" => "%workspace    the local workspace: its folder, tables and columns",
         "frames" => "%frames    named frames and their sizes",
         "use" => USE,
+        "opt" => OPT,
+        "vars" => "%vars    Rust variables with types, and the values of scalars; frames with rows, columns and bytes",
+        "who" => "%who    names of Rust variables and frames",
+        "time" => TIME,
+        "env" => ENV,
+        "restart" => RESTART,
+        "load" => LOAD,
+        "save" => SAVE,
+        "sh" | "bash" | "!" => SHELL,
+        "explain" => EXPLAIN,
         "help" => "%help [MAGIC]    this text, or a magic's own",
         _ => return None,
     })
@@ -34,6 +44,13 @@ Cells are Rust or magics; magic lines and Rust lines mix in one cell.
 %la_write FRAME TABLE       append a frame's rows to a custom table (TABLE_CL)
 %workspace  %frames         what there is to query
 %use polars                 full polars in Rust cells (slower cells)
+%vars  %who                 variables and frames of this session; their names only
+%time [-v] CODE  %%time     how long code takes; with -v, where the time goes
+%explain [E0382]            the compiler's long explanation, of the last error or a code
+!COMMAND  %%bash            a line, or a cell, for the shell
+%load FILE  %save FILE      a file as a new cell; this session's cells as a file
+%env [NAME[=VALUE]]         environment variables
+%opt 0..3  %restart         optimisation of cells; a new process for Rust cells
 %help MAGIC                 more on one of them
 
 In Rust cells a frame that a query named is a variable: `hits.filter(col(\"score\").gt(1.0)).head(5)`.";
@@ -66,6 +83,71 @@ Appends the rows of a frame, or of a Rust variable that holds one, to the custom
 local workspace. TimeGenerated is added when the frame has none. Nothing is written when a column does not fit.
 
 %la_write top AnomalousResourceAccessResult";
+
+const OPT: &str = "\
+%opt [0|1|2|3]
+
+How much the compiler optimises the cells that follow: 0 (the default) compiles fastest, 3 runs fastest. Crates
+from `:dep` and the engine are always optimised: 3 is for loops of your own. Without a level, says which is set.
+
+%opt 3";
+
+const TIME: &str = "\
+%time [-v] CODE     one line of Rust, or a magic
+%%time [-v]         the rest of the cell
+
+Says how long it took. -v says where: type inference (rust-analyzer), cargo, rustc, loading, running.
+
+%time hits.height()?
+%time -v %kql SecurityEvent | count";
+
+const ENV: &str = "\
+%env                 all environment variables, secrets hidden
+%env NAME            one of them
+%env NAME=VALUE      sets it for the engine, for shell lines and for Rust cells
+
+Values of variables whose names say that they are secret (KEY, TOKEN, SECRET, PASSWORD, ...) are not shown, and
+hidden wherever a cell prints them. Names by which huntbook itself works (HUNTBOOK_*, EVCXR_*, RUSTC, RUSTFLAGS,
+...) cannot be set. What is typed into a cell stays in the notebook: ask for a secret with `password(\"Key? \")?`.";
+
+const RESTART: &str = "\
+%restart
+
+A new process for Rust cells: Rust variables are lost (they are named), functions, types and imports are kept, and so
+are all frames of the engine.";
+
+const LOAD: &str = "\
+%load FILE
+
+Puts the text of a file into a new cell below this one. A relative path begins at the notebook's folder.
+
+%load queries/logons.rs";
+
+const SAVE: &str = "\
+%save FILE [CELLS] [--force]
+
+Writes cells of this session, as they were run, into a text file that `%load` can read. CELLS are numbers and
+ranges: `3 5-8 10-`; without any, all cells. A file that is there is left alone unless --force is given.
+
+%save hunt.rs 3-8";
+
+const SHELL: &str = "\
+!COMMAND             one line for the shell
+%sh COMMAND          the same
+%%bash               the rest of the cell
+
+Runs in the notebook's folder, with its output as it comes; nothing can be typed to it. An interrupt ends the command
+and all that it started; what it leaves in the background ends with it. A status other than 0 fails the cell.
+A `!` before a Rust variable, or before something called, stays Rust: `!is_empty`, `!names.is_empty()`.
+
+!ls -l exports | head";
+
+const EXPLAIN: &str = "\
+%explain [CODE]
+
+The compiler's own long explanation of an error code, with examples; without a code, of the last compile error.
+
+%explain E0382";
 
 const USE: &str = "\
 %use polars

@@ -1,4 +1,5 @@
-//! The magics: `%kql`, `%blob`, `%la_write`, `%workspace`, `%frames`, `%help`.
+//! The magics: `%kql`, `%blob`, `%la_write`, `%workspace`, `%frames`, `%help`, and those of the session (`%vars`, `%time`,
+//! `!command`, ...).
 //!
 //! A magic is a line `%name ...` or a whole cell `%%name ...`. It is parsed to a [`Magic`] without touching the
 //! engine, and [`Magic::run`] then does it. Every magic is only sugar: cells have the same as Rust calls.
@@ -8,6 +9,7 @@ mod complete;
 mod help;
 mod kql;
 mod la_write;
+mod session;
 mod split;
 mod words;
 mod workspace;
@@ -17,6 +19,7 @@ use std::fmt;
 use huntbook_engine::{Display, Engine};
 
 pub use complete::{Completion, Completions, complete, inspect};
+pub use session::{Environment, Save, SessionMagic, Time};
 pub use split::{Segment, split};
 
 /// A parsed magic.
@@ -29,11 +32,15 @@ pub enum Magic {
     Frames,
     /// Adds a crate to Rust cells; the kernel does this one.
     Use(String),
+    /// The kernel does these too.
+    Session(SessionMagic),
     Help(String),
 }
 
 /// Names of all magics, for help and for "did you mean".
-pub const NAMES: [&str; 7] = ["kql", "blob", "la_write", "workspace", "frames", "use", "help"];
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ["kql", "blob", "la_write", "workspace", "frames", "use", "help"].into_iter().chain(session::NAMES)
+}
 
 /// A magic that failed; the cell fails with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,14 +73,18 @@ impl From<huntbook_engine::Error> for MagicError {
 impl Magic {
     /// Parses `%name ...` or `%%name ...`, leading blanks allowed.
     pub fn parse(text: &str) -> Result<Magic, MagicError> {
+        let whole = text;
         let text = text.trim_start();
+        if let Some(command) = text.strip_prefix('!') {
+            return session::command(command, "!").map(|command| Magic::Session(SessionMagic::Shell(command)));
+        }
         let body = text.strip_prefix("%%").or_else(|| text.strip_prefix('%')).unwrap_or(text);
         let name_end =
             body.find(|character: char| !(character.is_alphanumeric() || character == '_')).unwrap_or(body.len());
         let (name, rest) = body.split_at(name_end);
         let wants_help = matches!(rest.trim(), "--help" | "-h" | "-?" | "?");
         match name {
-            _ if wants_help && NAMES.contains(&name) => Ok(Magic::Help(name.to_owned())),
+            _ if wants_help && names().any(|known| known == name) => Ok(Magic::Help(name.to_owned())),
             "kql" if rest.trim().is_empty() => Ok(Magic::Help("kql".into())),
             "kql" => kql::Kql::parse(rest).map(Magic::Kql),
             "blob" if rest.trim().is_empty() => Ok(Magic::Help("blob".into())),
@@ -82,6 +93,8 @@ impl Magic {
             "workspace" => no_arguments(rest, "workspace").map(|()| Magic::Workspace),
             "frames" => no_arguments(rest, "frames").map(|()| Magic::Frames),
             "use" => Ok(Magic::Use(rest.trim().to_owned())),
+            "sh" | "bash" if rest.trim().is_empty() => Ok(Magic::Help("sh".into())),
+            name if session::NAMES.contains(&name) => SessionMagic::parse(name, rest, whole).map(Magic::Session),
             "help" => Ok(Magic::Help(rest.trim().trim_start_matches('%').to_owned())),
             unknown => Err(unknown_magic(unknown)),
         }
@@ -116,6 +129,7 @@ impl Magic {
             Magic::Use(what) => {
                 Err(MagicError::usage(format!("`%use {what}` stands on a line of its own in a notebook cell")))
             }
+            Magic::Session(_) => Err(MagicError::usage("this magic belongs to a notebook's session")),
             Magic::Help(topic) => help::help(topic),
         }
     }
@@ -129,7 +143,11 @@ fn no_arguments(rest: &str, name: &str) -> Result<(), MagicError> {
     }
 }
 
+/// All magics, for messages.
+fn list() -> String {
+    names().map(|name| format!("%{name}")).collect::<Vec<_>>().join(" ")
+}
+
 fn unknown_magic(name: &str) -> MagicError {
-    let list = NAMES.map(|name| format!("%{name}")).join(" ");
-    MagicError::usage(format!("there is no magic `%{name}`; there are: {list}"))
+    MagicError::usage(format!("there is no magic `%{name}`; there are: {}", list()))
 }

@@ -169,6 +169,43 @@ pub fn publish_scalar<T: IntoLiteral + Clone>(name: &str, value: &T) -> crate::R
     client::call(&Request::BindScalar { name: name.to_owned(), value }).map(drop)
 }
 
+/// Tells the engine what variables hold, for a table of them.
+pub fn tell_values(values: &[String]) -> crate::Result<()> {
+    let list = serde_json::to_string(values).map_err(|wrong| error("EngineError", wrong.to_string()))?;
+    client::call(&Request::BindScalar { name: huntbook_wire::VALUES.to_owned(), value: Literal::String(list) })
+        .map(drop)
+}
+
+/// The beginning of a value as `{:?}` shows it; a long one is not formatted to its end.
+pub fn brief(value: &dyn std::fmt::Debug) -> String {
+    let mut text = Brief(String::new());
+    match std::fmt::Write::write_fmt(&mut text, format_args!("{value:?}")) {
+        Ok(()) => text.0,
+        Err(_) => text.0 + "…",
+    }
+}
+
+/// How many items a collection holds.
+pub fn items(count: usize) -> String {
+    format!("{count} item{}", if count == 1 { "" } else { "s" })
+}
+
+/// Takes so many characters and no more.
+struct Brief(String);
+
+impl std::fmt::Write for Brief {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        const LONGEST: usize = 60;
+        for character in text.chars() {
+            if self.0.chars().count() == LONGEST {
+                return Err(std::fmt::Error);
+            }
+            self.0.push(character);
+        }
+        Ok(())
+    }
+}
+
 /// The frame's rows as an Arrow IPC file, which the caller removes; for the polars bridge.
 pub fn export_ipc(frame: &Frame) -> crate::Result<std::path::PathBuf> {
     match client::call(&Request::ExportIpc { plan: frame.plan().clone() })? {
@@ -190,4 +227,17 @@ pub fn transfer_path() -> std::path::PathBuf {
 
 pub fn error(kind: &str, message: impl Into<String>) -> crate::Error {
     crate::Error::new(kind, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_cut() {
+        assert_eq!(brief(&"a\"b"), "\"a\\\"b\"");
+        let cut = brief(&"ä".repeat(1000));
+        assert_eq!((cut.chars().count(), cut.ends_with('…')), (61, true));
+        assert_eq!([items(1), items(2)], ["1 item", "2 items"]);
+    }
 }

@@ -17,6 +17,9 @@ pub use message::{
 };
 pub use plan::{JoinKind, Plan, SortKey};
 
+/// Name under which a cell binds the values of its variables as a JSON list, to be shown; no variable has such a name.
+pub const VALUES: &str = "%vars";
+
 /// Environment variables through which the kernel tells a cell process where its engine is.
 pub mod environment {
     /// Path of the engine's Unix socket.

@@ -173,6 +173,10 @@ impl Template {
         self.root.join("prelude").join("polars")
     }
 
+    pub(crate) fn tokio_bridge(&self) -> PathBuf {
+        self.root.join("prelude").join("tokio")
+    }
+
     /// Gives what a kernel has built beyond the template to the template: the next kernel finds it ready.
     pub(crate) fn adopt(&self, folder: &Path) -> io::Result<()> {
         let lock = fs::File::create(self.root.join("lock"))?;

@@ -18,12 +18,14 @@ use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Instant;
 use std::{fs, io};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::timing::{self, Build};
 use super::toolchain::Toolchain;
 
 const CARGO: &str = "cargo";
@@ -86,16 +88,30 @@ fn as_rustup(bin: &Path, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
 }
 
 fn as_cargo(bin: &Path, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+    let folder = bin.parent().context("the stand-in for cargo lies in no build folder")?;
+    if !arguments.iter().any(|argument| argument == "build") {
+        return Err(Command::new(bin.join(REAL_CARGO)).args(arguments).exec()).context("cargo cannot be started");
+    }
+    let build = Build::start(folder);
+    let key = key(folder, arguments);
+    if let Some(call) = key.as_ref().and_then(|key| Calls::read(folder).calls.remove(key)?.moved_to(folder)) {
+        let began = Instant::now();
+        let code = call.repeat();
+        build.end(folder, Some(began.elapsed()));
+        return code;
+    }
+    let code = real_build(bin, folder, arguments, key);
+    build.end(folder, None);
+    code
+}
+
+/// Lets cargo build. `None` for the key: what it does cannot be kept.
+fn real_build(bin: &Path, folder: &Path, arguments: &[OsString], key: Option<String>) -> anyhow::Result<ExitCode> {
     let mut cargo = Command::new(bin.join(REAL_CARGO));
     cargo.args(arguments);
-    let folder = bin.parent().context("the stand-in for cargo lies in no build folder")?;
-    let is_build = arguments.iter().any(|argument| argument == "build");
-    let Some(key) = is_build.then(|| key(folder, arguments)).flatten() else {
-        return Err(cargo.exec()).context("cargo cannot be started");
+    let Some(key) = key else {
+        return cargo.status().map(code).context("cargo cannot be started");
     };
-    if let Some(call) = Calls::read(folder).calls.remove(&key).and_then(|call| call.moved_to(folder)) {
-        return call.repeat();
-    }
     let _ = fs::remove_file(pending(folder));
     let status = cargo.env("RUSTC_WRAPPER", bin.join(RECORDER)).status().context("cargo cannot be started")?;
     // Also when the cell was refused: cargo called rustc for it, so all dependencies are built.
@@ -114,13 +130,18 @@ fn as_cargo(bin: &Path, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
 fn as_recorder(bin: &Path, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let (rustc, arguments) = arguments.split_first().context("no compiler was named")?;
     let is_cell = arguments.windows(2).any(|pair| pair[0] == "--crate-name" && pair[1] == CELL_CRATE);
-    if is_cell
-        && let Some(folder) = bin.parent()
-        && let Some(call) = Call::new(folder, rustc, arguments)
-    {
+    let mut compiler = Command::new(rustc);
+    compiler.args(arguments);
+    let Some(folder) = bin.parent().filter(|_| is_cell) else {
+        return Err(compiler.exec()).context("the compiler cannot be started");
+    };
+    if let Some(call) = Call::new(folder, rustc, arguments) {
         fs::write(pending(folder), serde_json::to_vec(&call)?)?;
     }
-    Err(Command::new(rustc).args(arguments).exec()).context("the compiler cannot be started")
+    let began = Instant::now();
+    let status = compiler.status().context("the compiler cannot be started")?;
+    timing::tell_rustc(folder, began.elapsed());
+    Ok(code(status))
 }
 
 /// Where the recorder leaves the call of the running build.

@@ -1,5 +1,7 @@
 //! Identifiers in a piece of Rust: enough to know which frames a cell means.
 
+use ra_ap_syntax::{Edition, SourceFile, SyntaxKind, SyntaxNode};
+
 /// Words outside strings, comments and field or method positions.
 fn words(code: &str) -> Vec<(usize, &str)> {
     let bytes = code.as_bytes();
@@ -63,9 +65,46 @@ pub(crate) fn nameless_let(code: &str) -> Option<usize> {
     words(code).iter().find(|word| nameless(word)).map(|(start, _)| code[..*start].matches('\n').count() + 1)
 }
 
+/// Does the code await outside functions, closures and blocks that are `async` themselves?
+pub(crate) fn awaits(code: &str) -> bool {
+    if !mentions_await(code) {
+        return false;
+    }
+    let file = SourceFile::parse(&format!("fn cell() {{{code}\n}}"), Edition::LATEST);
+    let is_async = |node: &SyntaxNode| {
+        matches!(node.kind(), SyntaxKind::BLOCK_EXPR | SyntaxKind::FN | SyntaxKind::CLOSURE_EXPR)
+            && node.children_with_tokens().any(|child| child.kind() == SyntaxKind::ASYNC_KW)
+    };
+    let awaits =
+        |node: &SyntaxNode| node.kind() == SyntaxKind::AWAIT_EXPR && !node.ancestors().any(|above| is_async(&above));
+    file.syntax_node().descendants().any(|node| awaits(&node))
+}
+
+fn mentions_await(code: &str) -> bool {
+    words(code).into_iter().any(|(start, word)| word == "await" && code[..start].trim_end().ends_with('.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn awaiting_is_told_from_async_code() {
+        for code in ["f().await", "let x = g(1)\n    .await?;\nx", "if a { f().await; }", "(async { 1 }).await"] {
+            assert!(awaits(code), "{code}");
+        }
+        for code in [
+            "async fn f() { g().await }",
+            "let task = async { f().await };",
+            "let later = async move { f().await };",
+            "let f = async |x: i32| g(x).await;",
+            "\".await\"",
+            "// f().await",
+            "let awaited = 1;",
+        ] {
+            assert!(!awaits(code), "{code}");
+        }
+    }
 
     #[test]
     fn variables_are_told_from_fields_text_and_comments() {

@@ -1,10 +1,13 @@
 //! Rust cells: evcxr behind a small face.
 
+mod advice;
 mod assist;
 mod build_folder;
 pub mod cargo;
 mod compile_error;
+mod fates;
 mod identifiers;
+mod timing;
 mod toolchain;
 
 use std::process::Child;
@@ -13,21 +16,48 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context;
 use evcxr::{CommandContext, Error, EvalContext, EvalOutputs};
 
-use crate::cell_process::needs_new_process;
+use crate::cell_process::{needs_new_process, take_load};
 use crate::hub::{Failure, Hub};
 use crate::output::{CellError, Output, Stream};
 
 pub use build_folder::prepare_environment;
 pub(crate) use build_folder::{Template, remove_leftovers};
+pub(crate) use fates::Fates;
 pub(crate) use identifiers::{assigned, mentioned};
+pub(crate) use timing::Phases;
+pub(crate) use toolchain::explain;
+
+use timing::Stopwatch;
 
 /// First statement of every cell: from here on, what is printed is the user's.
 const BEGIN: &str = "huntbook::rt::begin();";
+
+/// How much cells are optimised at first: the heavy work is the engine's, and this compiles fastest.
+const LEVEL: &str = "0";
+
+/// What every session begins with.
+///
+/// `extern crate serde` gives cells serde's derives without another round of dependency checks. The `?` is there because
+/// evcxr allows it to cells only after one has failed to compile for it. That error spans the whole function of the
+/// cell, so that evcxr also gives up its first way of showing a trailing value, for one that prints markers as text: here
+/// nothing trails.
+const OPENING: &str = "extern crate serde;
+use huntbook::prelude::*;
+use huntbook::{println, print, eprintln};
+\"1\".parse::<i32>()?;";
 
 /// evcxr with the prelude loaded. Lives on one thread.
 pub(crate) struct RustCells {
     context: CommandContext,
     hub: Option<Arc<Hub>>,
+    /// Where the time of the last code went.
+    phases: Phases,
+    /// Code of the last compile error that the compiler can explain.
+    explainable: Option<String>,
+    /// How much rustc optimises cells.
+    level: String,
+    /// Cells may await.
+    is_async: bool,
 }
 
 impl RustCells {
@@ -80,15 +110,21 @@ impl RustCells {
         build_folder::write_lock(folder)?;
         let mut state = context.state();
         let plain = |error: Error| anyhow::anyhow!(compile_error::plain(&error));
-        state.set_opt_level("0").map_err(plain)?;
+        state.set_opt_level(LEVEL).map_err(plain)?;
         let prelude = template.prelude();
         state.add_dep("huntbook", &format!("{{ path = {:?} }}", prelude.to_string_lossy())).map_err(plain)?;
         tracing::debug!("prelude added");
-        // `extern crate serde` gives cells serde's derives without another round of dependency checks.
-        let opening = "extern crate serde;\nuse huntbook::prelude::*;\nuse huntbook::{println, print, eprintln};";
-        context.eval_with_state(opening, state).map_err(|error| anyhow::anyhow!(compile_error::plain(&error)))?;
+        context.eval_with_state(OPENING, state).map_err(|error| anyhow::anyhow!(compile_error::plain(&error)))?;
         tracing::debug!("prelude loaded");
-        Ok(RustCells { context: CommandContext::with_eval_context(context), hub })
+        let context = CommandContext::with_eval_context(context);
+        Ok(RustCells {
+            context,
+            hub,
+            phases: Phases::default(),
+            explainable: None,
+            level: LEVEL.to_owned(),
+            is_async: false,
+        })
     }
 
     /// Runs what a hunter will run first, so that rust-analyzer has loaded the standard library by then.
@@ -115,6 +151,37 @@ impl RustCells {
         Ok(())
     }
 
+    /// Lets cells await from now on, on one runtime. The first time on a machine this builds tokio, for some seconds.
+    ///
+    /// evcxr would do it by itself once a cell fails to compile for its `.await`: with a runtime of many threads, and with
+    /// a trailing value shown as markers (see [`OPENING`]).
+    fn allow_await(&mut self) -> Result<(), CellError> {
+        let failed = |error: Error| CellError::new("RustError", compile_error::plain(&error));
+        let known = self.context.execute(":show_deps").map_err(failed)?;
+        let is_own = known.get("text/plain").is_some_and(|text| text.lines().any(|line| line.starts_with("tokio = ")));
+        let mut code = String::new();
+        let template = Template::locate().map_err(|error| CellError::new("RustError", format!("{error:#}")))?;
+        let folder = build_folder::folder();
+        if !is_own {
+            if let Some(hub) = &self.hub {
+                let text =
+                    "Adding tokio to Rust cells, so that they can await; built once on this machine...\n".to_owned();
+                hub.emit(Output::Stream { stream: Stream::Stderr, text });
+            }
+            build_folder::write_lock(&folder).map_err(|error| failed(error.into()))?;
+            let path = template.tokio_bridge();
+            code = format!(":dep tokio = {{ path = {:?}, package = \"huntbook-tokio\" }}\n", path.to_string_lossy());
+        }
+        code.push_str(BEGIN);
+        code.push_str("\nasync {}.await;");
+        self.execute_somewhere(&code).0.map_err(failed)?;
+        self.is_async = true;
+        if !is_own && let Err(error) = template.adopt(&folder) {
+            tracing::warn!("the built tokio is not kept for the next kernel: {error}");
+        }
+        Ok(())
+    }
+
     pub(crate) fn process(&self) -> Arc<Mutex<Child>> {
         self.context.process_handle()
     }
@@ -130,8 +197,44 @@ impl RustCells {
         variables
     }
 
+    /// Sets the level, from 0 to 3, for cells from now on; gives the one that is set.
+    pub(crate) fn optimise(&mut self, level: Option<u8>) -> Result<String, CellError> {
+        if let Some(level) = level {
+            let level = level.to_string();
+            self.context.set_opt_level(&level).map_err(|error| compile_error::refused(&error, ""))?;
+            self.level = level;
+        }
+        Ok(self.level.clone())
+    }
+
+    /// Starts a new cell process. What had been defined is kept, variables are not.
+    ///
+    /// evcxr's own `:restart` goes on believing in its variables, and the next cell then misses them.
+    pub(crate) fn restart(&mut self) -> Result<(), CellError> {
+        let process = self.context.process_handle();
+        let killed = process.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).kill();
+        killed.map_err(|error| CellError::new("RustError", format!("the cell process cannot be ended: {error}")))?;
+        // evcxr notices with the next code that it is to run, forgets its variables and starts a process.
+        match self.execute(BEGIN).0 {
+            Err(Error::SubprocessTerminated(_)) => Ok(()),
+            Ok(_) => Err(CellError::new("RustError", "the cell process did not end: restart the kernel")),
+            Err(error) => Err(CellError::new("RustError", compile_error::plain(&error))),
+        }
+    }
+
+    /// Where the time of the last code went.
+    pub(crate) fn phases(&self) -> Phases {
+        self.phases
+    }
+
+    /// Code of the last compile error that the compiler can explain.
+    pub(crate) fn explainable(&self) -> Option<&str> {
+        self.explainable.as_deref()
+    }
+
     /// Runs Rust code. `frames` are names that get `let name = frame("name");` in front.
-    pub(crate) fn run(&mut self, code: &str, frames: &[String]) -> Result<(), CellError> {
+    pub(crate) fn run(&mut self, code: &str, frames: &[String], fates: &Fates) -> Result<(), CellError> {
+        self.phases = Phases::default();
         let (commands, code) = split_commands(code);
         for command in commands {
             self.command(command)?;
@@ -144,33 +247,42 @@ impl RustCells {
             let message = format!("error: expected a name or a pattern after `let` at line {line}");
             return Err(CellError::new("CompileError", message));
         }
+        if !self.is_async && identifiers::awaits(code) {
+            self.allow_await()?;
+        }
         let mut lines: Vec<String> = vec![BEGIN.to_owned()];
         lines.extend(frames.iter().map(|name| format!("let {name} = huntbook::frame(\"{name}\");")));
         let before = lines.len();
         let wrapped = format!("{}\n{code}", lines.join("\n"));
         let variables = self.variables();
-        let (mut result, mut rolled_back) = self.execute(&wrapped);
-        if let (Err(Error::SubprocessTerminated(_)), Some(why)) = (&result, &rolled_back)
-            && needs_new_process(why)
-        {
-            tracing::debug!("{why}");
-            self.tell_new_process(&variables);
-            (result, rolled_back) = self.execute(&wrapped);
-        }
+        let (result, rolled_back) = self.execute_somewhere(&wrapped);
         let failure = self.hub.as_ref().and_then(|hub| hub.take_failure());
         if let (None, Some(why), Err(_)) = (&failure, rolled_back, &result) {
             return Err(crashed(&why));
         }
         match (failure, result) {
             (Some(failure), _) => Err(self.reported(failure, code)),
-            (None, Ok(outputs)) => {
-                let phases: Vec<_> = outputs.phases.iter().map(|phase| (&phase.name, phase.duration)).collect();
-                tracing::debug!("cell phases: {phases:?}");
-                Ok(())
-            }
+            (None, Ok(_)) => Ok(()),
             (None, Err(Error::SubprocessTerminated(why))) => Err(process_ended(&why, &variables)),
-            (None, Err(Error::CompilationErrors(errors))) => Err(compile_error::render(&errors, code, before)),
-            (None, Err(error)) => Err(CellError::new("RustError", compile_error::plain(&error))),
+            (None, Err(Error::CompilationErrors(errors))) => {
+                self.explainable = errors.iter().find_map(compile_error::explained).map(str::to_owned);
+                Err(compile_error::render(&errors, code, before, fates))
+            }
+            (None, Err(error)) => Err(compile_error::refused(&error, code)),
+        }
+    }
+
+    /// As [`RustCells::execute`], in a new cell process where the one there is cannot load the code.
+    fn execute_somewhere(&mut self, code: &str) -> (Result<EvalOutputs, Error>, Option<String>) {
+        let variables = self.variables();
+        let (result, rolled_back) = self.execute(code);
+        match (&result, &rolled_back) {
+            (Err(Error::SubprocessTerminated(_)), Some(why)) if needs_new_process(why) => {
+                tracing::debug!("{why}");
+                self.tell_new_process(&variables);
+                self.execute(code)
+            }
+            _ => (result, rolled_back),
         }
     }
 
@@ -179,7 +291,11 @@ impl RustCells {
         if let Some(hub) = &self.hub {
             hub.begin_rust();
         }
+        let stopwatch = Stopwatch::start(&build_folder::folder());
         let result = self.context.execute(code);
+        let phases = stopwatch.phases(self.hub.as_ref().and_then(|hub| take_load(&hub.status())));
+        tracing::debug!("cell phases: {phases:?}");
+        self.phases += phases;
         let rolled_back = self.hub.as_ref().and_then(|hub| {
             hub.pump();
             hub.end_rust()
@@ -207,8 +323,16 @@ impl RustCells {
                 format!("`{name}` is not available in notebooks: restart the kernel instead"),
             ));
         }
+        if let Some(instead) = [(":restart", "%restart"), (":env", "%env")].iter().find(|(old, _)| *old == name) {
+            let text = format!("`{name}` goes past the session: use `{}`", instead.1);
+            return Err(CellError::new("MagicError", text));
+        }
         match self.context.execute(command) {
             Ok(outputs) => {
+                let level = outputs.get("text/plain").and_then(|text| text.trim().strip_prefix("Optimization: "));
+                if let Some(level) = level.filter(|_| name == ":opt") {
+                    self.level = level.to_owned();
+                }
                 if let (Some(hub), Some(text)) =
                     (&self.hub, outputs.get("text/plain").filter(|text| !text.trim().is_empty()))
                 {
@@ -279,7 +403,8 @@ fn process_ended(why: &str, variables: &[(String, String)]) -> CellError {
     CellError::new("CellProcessEnded", format!("{cause}. {}", lost(variables)))
 }
 
-fn lost(variables: &[(String, String)]) -> String {
+/// What a new cell process costs.
+pub(crate) fn lost(variables: &[(String, String)]) -> String {
     let names: Vec<&str> = variables.iter().map(|(name, _)| name.as_str()).collect();
     let lost = match names.len() {
         0 => "No Rust variables were lost".to_owned(),

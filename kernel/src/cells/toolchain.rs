@@ -95,12 +95,25 @@ fn pin(cache: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The compiler's long explanation of an error code, as Markdown; `None` if it has none.
+pub(crate) fn explain(code: &str) -> anyhow::Result<Option<String>> {
+    let output = compiler(&crate::paths::cache()).args(["--explain", code]).output().context(NO_COMPILER)?;
+    Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned()))
+}
+
+/// `rustc` as it is in the cache folder, where the toolchain is pinned.
+fn compiler(cache: &Path) -> Command {
+    let mut command = Command::new("rustc");
+    command.current_dir(cache).env_remove("RUSTUP_TOOLCHAIN");
+    command
+}
+
+const NO_COMPILER: &str =
+    "Rust cells need the Rust toolchain, and `rustc` is not on the PATH: install it from https://rustup.rs";
+
 /// What `rustc` says in the cache folder, where the toolchain is pinned.
 fn ask_compiler(cache: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-    let mut command = Command::new("rustc");
-    let output = command.args(arguments).current_dir(cache).env_remove("RUSTUP_TOOLCHAIN").output().context(
-        "Rust cells need the Rust toolchain, and `rustc` is not on the PATH: install it from https://rustup.rs",
-    )?;
+    let output = compiler(cache).args(arguments).output().context(NO_COMPILER)?;
     if !output.status.success() {
         bail!("`rustc` does not work: {}", String::from_utf8_lossy(&output.stderr).trim());
     }

@@ -60,4 +60,8 @@ impl Sink for Expression {
     fn ask(&self, prompt: &str, password: bool) -> Result<String, CellError> {
         self.cell.ask(prompt, password)
     }
+
+    fn cell(&self) -> u64 {
+        self.cell.cell()
+    }
 }

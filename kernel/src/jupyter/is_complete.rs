@@ -11,14 +11,15 @@ const MAX_PARSED: usize = 64 << 10;
 /// the memory only where it is used.
 const PARSER_STACK: usize = 256 << 20;
 
-/// `complete`, `incomplete`, or `invalid`: a mistake that no further line can mend. A `%%kql` ends with a blank line,
-/// other magics with their line.
+/// `complete`, `incomplete`, or `invalid`: a mistake that no further line can mend. A cell magic ends with a blank
+/// line, other magics with their line.
 pub(crate) fn status(code: &str) -> &'static str {
     let segments = split(code);
-    if let [Segment::Magic { text, .. }] = segments.as_slice()
+    if let Some(Segment::Magic { text, .. }) = segments.first()
         && text.starts_with("%%")
     {
-        return if text.starts_with("%%kql") && !code.ends_with("\n\n") { "incomplete" } else { "complete" };
+        let has_body = ["%%kql", "%%bash", "%%sh", "%%time"].iter().any(|name| text.starts_with(name));
+        return if has_body && !code.ends_with("\n\n") { "incomplete" } else { "complete" };
     }
     let is_broken = |segment: &Segment| matches!(segment, Segment::Magic { text, .. } if Magic::parse(text).is_err());
     if segments.iter().any(is_broken) {

@@ -49,7 +49,13 @@ pub(crate) fn error(error: &CellError) -> Value {
     json!({"ename": error.name, "evalue": error.value, "traceback": error.traceback})
 }
 
-pub(crate) fn execute_reply(result: &Result<(), CellError>, count: u64, user_expressions: Value) -> Value {
+/// `offered` are texts of new cells for the notebook.
+pub(crate) fn execute_reply(
+    result: &Result<(), CellError>,
+    count: u64,
+    user_expressions: Value,
+    offered: Vec<String>,
+) -> Value {
     let mut reply = match result {
         Ok(()) => json!({"status": "ok"}),
         Err(failed) => {
@@ -59,7 +65,8 @@ pub(crate) fn execute_reply(result: &Result<(), CellError>, count: u64, user_exp
         }
     };
     reply["execution_count"] = count.into();
-    reply["payload"] = json!([]);
+    let new_cell = |text| json!({"source": "set_next_input", "text": text, "replace": false});
+    reply["payload"] = offered.into_iter().map(new_cell).collect();
     reply["user_expressions"] = user_expressions;
     reply
 }

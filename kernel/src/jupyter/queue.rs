@@ -104,6 +104,8 @@ impl Worker {
             count,
             silent: *silent,
             value: Mutex::default(),
+            history: self.history.clone(),
+            offered: Mutex::default(),
         });
         let sink: Arc<dyn Sink> = publisher.clone();
         let result = self.session.execute(code, sink.clone());
@@ -119,7 +121,11 @@ impl Worker {
         {
             self.outbox.publish(message("error", messages::error(error), Some(request)));
         }
-        self.outbox.reply(message("execute_reply", messages::execute_reply(&result, count, values), Some(request)));
+        self.outbox.reply(message(
+            "execute_reply",
+            messages::execute_reply(&result, count, values, publisher.offered()),
+            Some(request),
+        ));
         self.outbox.publish(status("idle", Some(request)));
         waiting
     }
@@ -143,11 +149,18 @@ struct Publisher {
     silent: bool,
     /// Plain text of the cell's value, for the history.
     value: Mutex<Option<String>>,
+    history: Arc<History>,
+    /// Texts of new cells for the notebook.
+    offered: Mutex<Vec<String>>,
 }
 
 impl Publisher {
     fn value(&self) -> Option<String> {
         self.value.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    fn offered(&self) -> Vec<String> {
+        std::mem::take(&mut *self.offered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 }
 
@@ -184,5 +197,18 @@ impl Sink for Publisher {
                  value as a parameter",
             )),
         }
+    }
+
+    fn cell(&self) -> u64 {
+        self.count
+    }
+
+    fn offer_cell(&self, text: String) -> Result<(), CellError> {
+        self.offered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(text);
+        Ok(())
+    }
+
+    fn inputs(&self) -> Result<Vec<(u64, String)>, CellError> {
+        Ok(self.history.inputs())
     }
 }

@@ -11,6 +11,7 @@ use huntbook_magics::{Completion, Completions};
 
 use super::{Job, Rust, Session, is_frame};
 use crate::cells::RustCells;
+use crate::redaction;
 use crate::rust_text::{only_rust, stands_alone, word_at};
 
 /// JupyterLab throws away completions that take a second.
@@ -27,6 +28,15 @@ type Bundle = Vec<(&'static str, String)>;
 impl Session {
     /// What may stand at `cursor`, a byte of the cell.
     pub(crate) fn complete(&self, code: &str, cursor: usize) -> Option<Completions> {
+        let mut found = self.completions(code, cursor)?;
+        for item in &mut found.items {
+            item.text = redaction::text(std::mem::take(&mut item.text));
+            item.signature = item.signature.take().map(redaction::text);
+        }
+        Some(found)
+    }
+
+    fn completions(&self, code: &str, cursor: usize) -> Option<Completions> {
         if let Some(found) = huntbook_magics::complete(code, cursor, &self.engine) {
             return Some(found);
         }
@@ -39,6 +49,11 @@ impl Session {
 
     /// What is known about the word at `cursor`, a byte of the cell.
     pub(crate) fn inspect(&self, code: &str, cursor: usize, detailed: bool) -> Option<Bundle> {
+        let found = self.known(code, cursor, detailed)?;
+        Some(found.into_iter().map(|(mime, text)| (mime, redaction::text(text))).collect())
+    }
+
+    fn known(&self, code: &str, cursor: usize, detailed: bool) -> Option<Bundle> {
         let rust = only_rust(code);
         if let Some(mut text) = huntbook_magics::inspect(code, cursor, &self.engine) {
             let word = word_at(code, cursor).filter(|_| detailed);
