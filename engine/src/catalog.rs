@@ -55,6 +55,15 @@ impl Engine {
     ///
     /// Errors: a functions folder that cannot be read.
     pub fn kql_engine(&self) -> Result<KqlEngine> {
+        let catalog = self.kql_catalog()?;
+        let state = self.state();
+        let engine = KqlEngine::new(catalog).with_limits(state.attached.limits);
+        let parameters = state.attached.parameters.iter().cloned();
+        Ok(parameters.fold(engine, |engine, (name, value)| engine.with_parameter(name, value)))
+    }
+
+    /// What a query can name now.
+    pub(crate) fn kql_catalog(&self) -> Result<Layered> {
         let mut catalog = Layered::new().with(Named::snapshot(self));
         let state = self.state();
         catalog = catalog.with(state.attached.files.clone());
@@ -64,13 +73,11 @@ impl Engine {
             catalog = catalog.with(Watchlists::new(folder));
         }
         let functions = state.attached.functions.clone();
-        let (parameters, limits) = (state.attached.parameters.clone(), state.attached.limits);
         drop(state);
         for folder in functions.iter().chain([&self.functions]) {
             catalog = catalog.with_shared(folder.current().map_err(|problem| Error::new("KqlError", problem))?);
         }
-        let engine = KqlEngine::new(catalog).with_limits(limits);
-        Ok(parameters.into_iter().fold(engine, |engine, (name, value)| engine.with_parameter(name, value)))
+        Ok(catalog)
     }
 
     /// Makes a file, a folder of files of one format, or the files of a pattern (`logs/*.jsonl`) a table. It is
@@ -146,7 +153,7 @@ fn kql_error(error: &QueryError, query: &str) -> Error {
 }
 
 /// The damaged segment among the tables that a query reads.
-fn damage(workspace: &Workspace, query: &str) -> Option<Error> {
+pub(crate) fn damage(workspace: &Workspace, query: &str) -> Option<Error> {
     let tables = huntbook_kql::tables_mentioned(query);
     let stored = |table: &&String| workspace.schema(table).is_ok_and(|schema| schema.is_some());
     tables.iter().filter(stored).find_map(|table| workspace.verify(table).err()).map(Error::from)

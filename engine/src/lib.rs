@@ -24,6 +24,7 @@ mod serve;
 pub mod table;
 mod text_table;
 mod transfer;
+mod workspace_server;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -43,11 +44,12 @@ pub use huntbook_kql::{
     tables_mentioned,
 };
 pub use huntbook_wire::{DataType, Expr, FrameInfo, Plan, SourceFormat};
-pub use huntbook_workspace::Appended;
+pub use huntbook_workspace::{Appended, server};
 pub use language::kql_format;
 pub use query::{QueryFormat, check_batch, check_report, schema_engine};
 pub use serde_json::Value;
 pub use serve::{CellEvents, Display};
+pub use workspace_server::WorkspaceQueries;
 
 pub type Result<T> = std::result::Result<T, Error>;
 

@@ -20,6 +20,7 @@ mod redaction;
 mod run;
 mod rust_text;
 mod sample_data;
+mod serve;
 mod session;
 mod shell;
 mod terminal;
