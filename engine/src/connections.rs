@@ -109,7 +109,8 @@ impl Engine {
         let (alias, place) = name.split_once('@').unwrap_or((name, ""));
         let alias = if alias.is_empty() { place } else { alias };
         let kind = Kind::named(place);
-        if let Some(found) = known(alias, kind).filter(|_| kind.is_some() || place.is_empty() || name.starts_with('@')) {
+        if let Some(found) = known(alias, kind).filter(|_| kind.is_some() || place.is_empty() || name.starts_with('@'))
+        {
             return Ok(Some(found));
         }
         let configured = config.named(name).or_else(|| {
@@ -134,10 +135,13 @@ impl Engine {
     fn sibling(&self, name: &str, database: &str, cluster: &str, config: &Config) -> Result<Arc<Connection>> {
         let at_cluster = |definition: &Definition| {
             definition.kind == Kind::Kusto
-                && definition.get("cluster").is_some_and(|at| string::short_cluster(at) == string::short_cluster(cluster))
+                && definition
+                    .get("cluster")
+                    .is_some_and(|at| string::short_cluster(at) == string::short_cluster(cluster))
         };
         let known = self.state().connections.known.iter().rev().map(|known| known.definition.clone()).find(&at_cluster);
-        let mut definition = match known.or_else(|| config.connections.iter().find(|known| at_cluster(known)).cloned()) {
+        let mut definition = match known.or_else(|| config.connections.iter().find(|known| at_cluster(known)).cloned())
+        {
             Some(definition) => definition,
             None => {
                 let mut definition = Definition::new(name, Kind::Kusto, Origin::Notebook);

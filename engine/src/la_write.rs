@@ -46,7 +46,10 @@ impl WriteRequest {
     }
 
     fn is_local(&self) -> bool {
-        self.connection.as_deref().is_none_or(|name| name == "local") && self.dce.is_none() && self.dcr.is_none() && !self.legacy
+        self.connection.as_deref().is_none_or(|name| name == "local")
+            && self.dce.is_none()
+            && self.dcr.is_none()
+            && !self.legacy
     }
 }
 
@@ -64,7 +67,11 @@ impl Engine {
         let found = self.frame(name).zip(self.binding(name));
         let Some((frame, id)) = found else {
             let names: Vec<String> = self.names().into_iter().map(|(name, _, _)| name).collect();
-            let known = if names.is_empty() { "there are no frames yet".into() } else { format!("there are: {}", names.join(", ")) };
+            let known = if names.is_empty() {
+                "there are no frames yet".into()
+            } else {
+                format!("there are: {}", names.join(", "))
+            };
             return Err(Error::new("FrameError", format!("no frame is called `{name}`; {known}")));
         };
         let tags = self.state().frames.tags(id);
@@ -84,7 +91,12 @@ impl Engine {
         if request.is_local() {
             let known = self.local_columns(&full_name)?;
             return match request.dry_run {
-                true => Ok(diff::report(&self.columns_of(frame, tags), known.as_deref(), &full_name, "the local workspace")?),
+                true => Ok(diff::report(
+                    &self.columns_of(frame, tags),
+                    known.as_deref(),
+                    &full_name,
+                    "the local workspace",
+                )?),
                 false => self.append_locally(frame, &full_name),
             };
         }
@@ -129,7 +141,9 @@ impl Engine {
         let mut definition = match place {
             Place::Remote(connection) => connection.definition.clone(),
             _ if request.connection.is_some() => {
-                return Err(wrong("this connection is a folder of this machine: `%la_write` writes to the local workspace without --conn"));
+                return Err(wrong(
+                    "this connection is a folder of this machine: `%la_write` writes to the local workspace without --conn",
+                ));
             }
             _ => Definition::new("la_write", Kind::LogAnalytics, Origin::Notebook),
         };
@@ -150,10 +164,14 @@ impl Engine {
         let missing = |what: &str| wrong(format!("writing to `{}` needs {what}", definition.name));
         if request.legacy {
             let workspace = definition.get("workspace").ok_or_else(|| missing("`workspace` in its connection"))?;
-            let key = definition.secret("shared_key").ok_or_else(|| missing("`shared_key` in its connection: the workspace's primary key"))?;
+            let key = definition
+                .secret("shared_key")
+                .ok_or_else(|| missing("`shared_key` in its connection: the workspace's primary key"))?;
             let key = self.resolved(key, &means.transport, means.cloud, definition)?;
             let client = match definition.get("collector_endpoint") {
-                Some(address) => DataCollector::at(means.transport.clone(), means.endpoint(definition, address)?, workspace, key),
+                Some(address) => {
+                    DataCollector::at(means.transport.clone(), means.endpoint(definition, address)?, workspace, key)
+                }
                 None => DataCollector::new(means.transport.clone(), means.cloud, workspace, key),
             };
             let name = table.trim_end_matches(custom_table::SUFFIX);
@@ -161,8 +179,12 @@ impl Engine {
             let place = format!("workspace {workspace} by the Data Collector API");
             return Ok((Writer::Collector { client: client.map_err(config_error)?, log_type }, place));
         }
-        let dce = definition.get("dce").ok_or_else(|| missing("a data collection endpoint: --dce URL, or `dce` in its connection"))?;
-        let dcr = definition.get("dcr").ok_or_else(|| missing("a data collection rule: --dcr dcr-..., or `dcr` in its connection"))?;
+        let dce = definition
+            .get("dce")
+            .ok_or_else(|| missing("a data collection endpoint: --dce URL, or `dce` in its connection"))?;
+        let dcr = definition
+            .get("dcr")
+            .ok_or_else(|| missing("a data collection rule: --dcr dcr-..., or `dcr` in its connection"))?;
         let usual = format!("Custom-{table}");
         let stream = definition.get("stream").unwrap_or(&usual);
         let endpoint = means.endpoint(definition, dce)?;

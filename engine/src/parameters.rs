@@ -99,7 +99,11 @@ pub fn literal_text(value: &Literal) -> String {
         Literal::Real(None) => "real(null)".into(),
         Literal::Real(Some(value)) if value.is_nan() => "real(nan)".into(),
         Literal::Real(Some(value)) if value.is_infinite() => {
-            if *value > 0.0 { "real(+inf)".into() } else { "real(-inf)".into() }
+            if *value > 0.0 {
+                "real(+inf)".into()
+            } else {
+                "real(-inf)".into()
+            }
         }
         // `{:?}` reads back as the same number.
         Literal::Real(Some(value)) => format!("real({value:?})"),

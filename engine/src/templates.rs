@@ -58,8 +58,12 @@ pub(crate) fn named(places: &[PathBuf], name: &str) -> Result<Template> {
         [one] => Ok((*one).clone()),
         [] => {
             let wanted = name.to_lowercase();
-            let near: Vec<&str> =
-                all.iter().map(|template| template.name.as_str()).filter(|name| name.to_lowercase().contains(&wanted)).take(10).collect();
+            let near: Vec<&str> = all
+                .iter()
+                .map(|template| template.name.as_str())
+                .filter(|name| name.to_lowercase().contains(&wanted))
+                .take(10)
+                .collect();
             let hint = if near.is_empty() {
                 let folders: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
                 format!("{} queries were found in {}", all.len(), folders.join(", "))
@@ -100,8 +104,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Template>> {
         return Err(wrong(format!("{} has {size} bytes: that is no query", path.display())));
     }
     let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, &error))?;
-    let document: Json = serde_yaml_ng::from_str(&text)
-        .map_err(|error| wrong(format!("{} is no YAML: {error}", path.display())))?;
+    let document: Json =
+        serde_yaml_ng::from_str(&text).map_err(|error| wrong(format!("{} is no YAML: {error}", path.display())))?;
     if let Some(query) = document.get("query").and_then(Json::as_str) {
         return Ok(vec![sentinel(path, &document, query)]);
     }
@@ -166,7 +170,8 @@ impl Template {
     pub fn filled(&self, values: &[(String, String)], range: Option<TimeRange>, now: i64) -> Result<String> {
         if let Some((unknown, _)) = values.iter().find(|(name, _)| !self.parameters.contains_key(name)) {
             let names: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
-            let has = if names.is_empty() { "it takes none".to_owned() } else { format!("it takes: {}", names.join(", ")) };
+            let has =
+                if names.is_empty() { "it takes none".to_owned() } else { format!("it takes: {}", names.join(", ")) };
             return Err(wrong(format!("the query `{}` has no parameter `{unknown}`; {has}", self.name)));
         }
         if !self.has_holes {
@@ -347,7 +352,8 @@ sources:
 
     #[test]
     fn rules_of_sentinel_bring_their_period() {
-        let rule = template("id: 1\nname: Brute force\nkind: Scheduled\nqueryPeriod: 14d\nquery: |\n  T | where a == '{x}'\n");
+        let rule =
+            template("id: 1\nname: Brute force\nkind: Scheduled\nqueryPeriod: 14d\nquery: |\n  T | where a == '{x}'\n");
         assert_eq!((rule.name.as_str(), rule.period), ("Brute force", Some(14 * ticks::DAY)));
         assert_eq!(rule.filled(&[], None, 0).unwrap(), "T | where a == '{x}'");
     }

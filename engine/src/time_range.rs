@@ -19,9 +19,9 @@ impl TimeRange {
         let range = match (from, to, last) {
             (None, None, None) => return Ok(None),
             (None, None, Some(last)) => {
-                let length = duration(last).filter(|length| *length > 0).ok_or_else(|| {
-                    wrong(format!("--last takes a timespan such as 7d, 12h or PT30M, not `{last}`"))
-                })?;
+                let length = duration(last)
+                    .filter(|length| *length > 0)
+                    .ok_or_else(|| wrong(format!("--last takes a timespan such as 7d, 12h or PT30M, not `{last}`")))?;
                 TimeRange { from: now - length, to: now }
             }
             (_, _, Some(_)) => return Err(wrong("--last stands alone: leave out --from and --to, or --last")),

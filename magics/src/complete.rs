@@ -76,7 +76,11 @@ pub fn complete(cell: &str, cursor: usize, engine: &Engine) -> Option<Completion
 fn query_at(magic: &Place<'_>, at: usize) -> Option<usize> {
     let typed = &magic.text[magic.name.end..at];
     let start = kql::query_start(typed)?;
-    let is_query = if start < typed.len() { !typed[start..].starts_with(['-', '+']) } else { typed.ends_with(char::is_whitespace) };
+    let is_query = if start < typed.len() {
+        !typed[start..].starts_with(['-', '+'])
+    } else {
+        typed.ends_with(char::is_whitespace)
+    };
     is_query.then_some(magic.name.end + start)
 }
 

@@ -29,7 +29,9 @@ impl Connect {
             ([], place) => Ok(Connect { place }),
             ([place], None) => Ok(Connect { place: Some(place.clone()) }),
             // The words are not shown: they may be pieces of a connection string.
-            _ => Err(MagicError::usage("`%connect` takes one name or one connection string, without blanks outside quotes")),
+            _ => Err(MagicError::usage(
+                "`%connect` takes one name or one connection string, without blanks outside quotes",
+            )),
         }
     }
 

@@ -33,9 +33,8 @@ struct Head<'t> {
 }
 
 /// Options that make a query of their own, or need none.
-const WITHOUT_QUERY: [&str; 11] = [
-    "query", "file", "run", "list", "schema", "cache-list", "cache-remove", "version", "connect", "nop", "conn",
-];
+const WITHOUT_QUERY: [&str; 11] =
+    ["query", "file", "run", "list", "schema", "cache-list", "cache-remove", "version", "connect", "nop", "conn"];
 
 impl Kql {
     pub(crate) fn parse(text: &str) -> Result<Kql, MagicError> {
@@ -172,7 +171,9 @@ mod tests {
     #[test]
     fn what_stands_without_a_query() {
         assert!(parse("--conn").lists_connections());
-        for text in ["--schema", "--conn prod", "prod@loganalytics", "--query v", "--run x host=y", "--list", "--version"] {
+        for text in
+            ["--schema", "--conn prod", "prod@loganalytics", "--query v", "--run x host=y", "--list", "--version"]
+        {
             parse(text);
         }
         assert!(Kql::parse("--limit 5").unwrap_err().message.contains("missing"));
@@ -199,7 +200,10 @@ mod tests {
         let kql = parse("-query v");
         assert_eq!(kql.scalars(&engine), ["v"]);
         engine.bind_parameter("v", "U | where a == ${w}".into());
-        assert_eq!((kql.tables(&engine), kql.scalars(&engine)), (vec!["U".to_owned()], vec!["w".to_owned(), "v".to_owned()]));
+        assert_eq!(
+            (kql.tables(&engine), kql.scalars(&engine)),
+            (vec!["U".to_owned()], vec!["w".to_owned(), "v".to_owned()])
+        );
     }
 
     #[test]

@@ -19,7 +19,12 @@ const fn spec(name: &'static str, aliases: &'static [&'static str], takes: Takes
 pub(crate) const TABLE: Table = Table { magic: "%la_write", specs: &SPECS, ignored: &[], properties: false };
 
 const SPECS: [Spec; 8] = [
-    spec("conn", &["c"], Takes::Connection, "a connection with `dce`, `dcr`, or for --legacy `workspace` and `shared_key`"),
+    spec(
+        "conn",
+        &["c"],
+        Takes::Connection,
+        "a connection with `dce`, `dcr`, or for --legacy `workspace` and `shared_key`",
+    ),
     spec("dce", &["endpoint"], Takes::Value("URL"), "data collection endpoint, or the ingestion endpoint of the DCR"),
     spec("dcr", &["rule"], Takes::Value("ID"), "immutable id of the data collection rule: dcr-..."),
     spec("stream", &[], Takes::Value("NAME"), "stream of the rule (Custom-TABLE_CL)"),
@@ -39,7 +44,9 @@ impl LaWrite {
         let value = |name: &str| given.value(name).map(str::to_owned);
         let is_remote = ["conn", "dce", "dcr", "stream", "legacy"].iter().any(|name| given.value(name).is_some());
         if given.is_on("local") && is_remote {
-            return Err(MagicError::usage("`%la_write --local` writes to the local workspace: leave out the other place"));
+            return Err(MagicError::usage(
+                "`%la_write --local` writes to the local workspace: leave out the other place",
+            ));
         }
         let request = WriteRequest {
             table,

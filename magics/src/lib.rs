@@ -86,9 +86,9 @@ impl Magic {
             "reload_ext" | "load_ext" if rest.trim().eq_ignore_ascii_case("kqlmagic") => {
                 Ok(Magic::Nothing("`%kql` is part of this kernel: there is no Kqlmagic to load"))
             }
-            "config" if rest.trim().to_lowercase().starts_with("kqlmagic") => {
-                Ok(Magic::Nothing("`%config Kqlmagic` does nothing here: options stand at the query, `%kql --help` lists them"))
-            }
+            "config" if rest.trim().to_lowercase().starts_with("kqlmagic") => Ok(Magic::Nothing(
+                "`%config Kqlmagic` does nothing here: options stand at the query, `%kql --help` lists them",
+            )),
             "blob" if rest.trim().is_empty() => Ok(Magic::Help("blob".into())),
             "blob" => blob::Blob::parse(rest).map(Magic::Blob),
             "la_write" => la_write::LaWrite::parse(rest).map(Magic::LaWrite),

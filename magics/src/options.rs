@@ -182,7 +182,9 @@ impl Table {
         let line = |spec: &Spec| {
             let also = match spec.aliases {
                 [] => String::new(),
-                aliases => format!(" (also {})", aliases.iter().map(|name| format!("-{name}")).collect::<Vec<_>>().join(", ")),
+                aliases => {
+                    format!(" (also {})", aliases.iter().map(|name| format!("-{name}")).collect::<Vec<_>>().join(", "))
+                }
             };
             format!("  {:<width$}  {}{also}", shown(spec), spec.help)
         };
@@ -304,7 +306,12 @@ mod tests {
         specs: &[
             Spec { name: "limit", aliases: &["dl", "display_limit"], takes: Takes::Value("N"), help: "rows shown" },
             Spec { name: "dry-run", aliases: &[], takes: Takes::Nothing, help: "only checks" },
-            Spec { name: "partial", aliases: &[], takes: Takes::OneOf(&["error", "warn"]), help: "what partial rows are" },
+            Spec {
+                name: "partial",
+                aliases: &[],
+                takes: Takes::OneOf(&["error", "warn"]),
+                help: "what partial rows are",
+            },
             Spec { name: "conn", aliases: &["c"], takes: Takes::Connection, help: "where" },
         ],
         ignored: &[Ignored { names: &["palette_name", "pn"], takes_value: true, why: "charts have one theme" }],

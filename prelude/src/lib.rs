@@ -41,8 +41,8 @@ pub use transfer::{FromColumn, IntoColumn};
 pub mod prelude {
     pub use crate::display::CellDisplay as _;
     pub use crate::{
-        AccessAnomaly, AccessAnomalyModel, Datetime, Duration, Expr, Frame, JoinKind, LaWrite, Secret, asc, blob, col, desc,
-        display, frame, frame_of, input, kql, la_write, len, lit, ndarray, password, plot, plotters, sample,
+        AccessAnomaly, AccessAnomalyModel, Datetime, Duration, Expr, Frame, JoinKind, LaWrite, Secret, asc, blob, col,
+        desc, display, frame, frame_of, input, kql, la_write, len, lit, ndarray, password, plot, plotters, sample,
         serde_json, when,
     };
 }

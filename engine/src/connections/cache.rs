@@ -60,9 +60,7 @@ impl Cache {
         }
         let path = folder.join(format!("{key}.parquet"));
         let file = File::open(&path).map_err(|error| Error::io("read", &path, &error))?;
-        let frame = ParquetReader::new(file)
-            .finish()
-            .map_err(|error| damaged(&path, &error.to_string()))?;
+        let frame = ParquetReader::new(file).finish().map_err(|error| damaged(&path, &error.to_string()))?;
         let types = entry.columns.iter().map(|(_, name)| KqlType::from_name(name).unwrap_or(KqlType::String)).collect();
         if frame.width() != entry.columns.len() {
             return Err(damaged(&path, "its columns are not those that were kept"));
@@ -109,11 +107,14 @@ impl Cache {
     }
 
     fn named(&self, name: &str) -> Result<PathBuf> {
-        let sound = !name.is_empty() && name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let sound =
+            !name.is_empty() && name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !sound {
             return Err(Error::new(
                 "CacheError",
-                format!("`{name}` cannot be the name of a cache: it is letters, digits and `_`, so that queries can name it"),
+                format!(
+                    "`{name}` cannot be the name of a cache: it is letters, digits and `_`, so that queries can name it"
+                ),
             ));
         }
         Ok(self.folder.join(name))
@@ -162,7 +163,10 @@ fn replace(path: &Path, write: impl FnOnce(File) -> Result<()>) -> Result<()> {
 }
 
 fn damaged(path: &Path, why: &str) -> Error {
-    Error::new("CacheError", format!("{} is damaged: {why}. Remove it, or run the query without --cache", path.display()))
+    Error::new(
+        "CacheError",
+        format!("{} is damaged: {why}. Remove it, or run the query without --cache", path.display()),
+    )
 }
 
 /// Kept answers as tables, by the names of their caches.

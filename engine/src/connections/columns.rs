@@ -86,14 +86,18 @@ fn decimals(name: PlSmallStr, texts: &TextColumn) -> Result<Series> {
     let too_long = || {
         Error::new(
             "FrameError",
-            format!("the decimals of the column `{name}` need more than 38 digits together, which a frame cannot hold: round() them in the query"),
+            format!(
+                "the decimals of the column `{name}` need more than 38 digits together, which a frame cannot hold: round() them in the query"
+            ),
         )
     };
     let plain = texts.iter().map(|text| text.map_or(Some(None), |text| plain_decimal(text).map(Some)));
     let plain: Vec<Option<String>> = plain.collect::<Option<_>>().ok_or_else(too_long)?;
-    let digits = |text: &String| text.split_once('.').map_or((text.len(), 0), |(whole, part)| (whole.len(), part.len()));
+    let digits =
+        |text: &String| text.split_once('.').map_or((text.len(), 0), |(whole, part)| (whole.len(), part.len()));
     let scale = plain.iter().flatten().map(|text| digits(text).1).max().unwrap_or(0);
-    let whole = plain.iter().flatten().map(|text| digits(&text.trim_start_matches('-').to_owned()).0).max().unwrap_or(0);
+    let whole =
+        plain.iter().flatten().map(|text| digits(&text.trim_start_matches('-').to_owned()).0).max().unwrap_or(0);
     if whole + scale > 38 {
         return Err(too_long());
     }

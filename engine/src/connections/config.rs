@@ -110,7 +110,9 @@ impl Config {
                 (other, _) => {
                     return Err(bad(
                         path,
-                        &format!("`{other}` is no key of it or has a wrong type: it has queries, trusted_hosts and [connections.NAME]"),
+                        &format!(
+                            "`{other}` is no key of it or has a wrong type: it has queries, trusted_hosts and [connections.NAME]"
+                        ),
                     ));
                 }
             }
@@ -125,7 +127,8 @@ impl Config {
         let sections = ["AzureSentinel", "MSSentinel"].iter().filter_map(|section| document.get(section));
         for (name, workspace) in sections.filter_map(|section| section.get("Workspaces")?.as_object()).flatten() {
             let setting = |key: &str| setting_of(workspace.get(key)?);
-            let mut definition = Definition::new(name, Kind::LogAnalytics, Origin::File { path: path.to_owned(), is_users: false });
+            let mut definition =
+                Definition::new(name, Kind::LogAnalytics, Origin::File { path: path.to_owned(), is_users: false });
             set_all(&mut definition, [("workspace", setting("WorkspaceId")), ("tenant", setting("TenantId"))])?;
             let ids = [setting("SubscriptionId"), setting("ResourceGroup"), setting("WorkspaceName")];
             set_all(&mut definition, [("resource_id", resource_id(ids))])?;
@@ -135,7 +138,8 @@ impl Config {
             let Some(rest) = name.strip_prefix("Kusto") else { continue };
             let setting = |key: &str| setting_of(provider.get("Args")?.get(key)?);
             let name = rest.strip_prefix('-').unwrap_or("Kusto");
-            let mut definition = Definition::new(name, Kind::Kusto, Origin::File { path: path.to_owned(), is_users: false });
+            let mut definition =
+                Definition::new(name, Kind::Kusto, Origin::File { path: path.to_owned(), is_users: false });
             set_all(
                 &mut definition,
                 [
@@ -154,10 +158,12 @@ impl Config {
     fn add_aml(&mut self, path: &Path) {
         let Ok(Some(text)) = text_of(path) else { return };
         let Ok(document) = serde_json::from_str::<Json>(&text) else { return };
-        let text = |key: &str| document.get(key).and_then(Json::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+        let text =
+            |key: &str| document.get(key).and_then(Json::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
         let Some(workspace) = text("workspace_id") else { return };
         let name = text("workspace_name").unwrap_or_else(|| "config".to_owned());
-        let mut definition = Definition::new(name, Kind::LogAnalytics, Origin::File { path: path.to_owned(), is_users: false });
+        let mut definition =
+            Definition::new(name, Kind::LogAnalytics, Origin::File { path: path.to_owned(), is_users: false });
         let ids = [text("subscription_id"), text("resource_group"), text("workspace_name")];
         let settings =
             [("workspace", Some(workspace)), ("tenant", text("tenant_id")), ("resource_id", resource_id(ids))];
@@ -178,7 +184,9 @@ fn definition(path: &Path, is_users: bool, name: &str, connection: toml::Value) 
     for (key, value) in settings {
         let value = match value {
             _ if key == "kind" => continue,
-            _ if key == "alias" => return Err(place("a connection of this file has its name in the brackets: leave out `alias`")),
+            _ if key == "alias" => {
+                return Err(place("a connection of this file has its name in the brackets: leave out `alias`"));
+            }
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
             _ => return Err(place(&format!("`{key}` is neither text nor a number"))),
@@ -237,7 +245,9 @@ fn resource_id(ids: [Option<String>; 3]) -> Option<String> {
 fn text_of(path: &Path) -> Result<Option<String>> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(error) => Err(Error::io("read", path, &error)),
     }
 }
@@ -282,12 +292,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let yaml = "AzureSentinel:\n  Workspaces:\n    Default:\n      WorkspaceId: w1\n      TenantId: t1\n      SubscriptionId: s\n      ResourceGroup: g\n      WorkspaceName: n\n    Other:\n      WorkspaceId:\n        EnvironmentVar: PATH\nDataProviders:\n  Kusto-Lab:\n    Args:\n      Cluster: https://help.kusto.windows.net\n";
         fs::write(folder.path().join("msticpyconfig.yaml"), yaml).unwrap();
-        fs::write(folder.path().join("config.json"), r#"{"workspace_id": "w2", "tenant_id": "t2", "workspace_name": "aml"}"#)
-            .unwrap();
+        fs::write(
+            folder.path().join("config.json"),
+            r#"{"workspace_id": "w2", "tenant_id": "t2", "workspace_name": "aml"}"#,
+        )
+        .unwrap();
         let config = Config::read(&places(folder.path())).unwrap();
         let get = |name: &str, key: &str| config.named(name).unwrap().get(key).map(str::to_owned);
         assert_eq!(get("Default", "workspace").as_deref(), Some("w1"));
-        assert!(get("Default", "resource_id").unwrap().ends_with("/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/n"));
+        assert!(
+            get("Default", "resource_id")
+                .unwrap()
+                .ends_with("/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/n")
+        );
         assert_eq!(get("Other", "workspace"), std::env::var("PATH").ok());
         assert_eq!(get("Lab", "cluster").as_deref(), Some("https://help.kusto.windows.net"));
         assert_eq!((get("aml", "workspace").as_deref(), get("aml", "tenant").as_deref()), (Some("w2"), Some("t2")));

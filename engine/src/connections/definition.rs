@@ -234,7 +234,9 @@ impl Definition {
             },
             Kind::ApplicationInsights => format!("application {}", self.get("app").unwrap_or(&part("resource_id"))),
             Kind::Kusto => format!("database {} at {}", part("database"), part("cluster")),
-            Kind::Local => self.get("folder").map_or("local workspace".to_owned(), |folder| format!("workspace {folder}")),
+            Kind::Local => {
+                self.get("folder").map_or("local workspace".to_owned(), |folder| format!("workspace {folder}"))
+            }
             Kind::Files => format!("files of {}", part("folder")),
         }
     }

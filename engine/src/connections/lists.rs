@@ -22,7 +22,8 @@ impl Engine {
     /// Asks the service once and reads its schema; says what was found.
     pub(super) fn probe(&self, connection: &Arc<Connection>) -> Result<String> {
         let definition = &connection.definition;
-        let mut text = format!("connected to {}: {} ({})", definition.name, definition.target(), definition.kind.name());
+        let mut text =
+            format!("connected to {}: {} ({})", definition.name, definition.target(), definition.kind.name());
         let Some(client) = &connection.client else {
             let tables = self.catalog_at(&self.place(Some(&definition.name))?)?.table_names();
             let _ = write!(text, "\n{} tables", tables.len());
@@ -37,7 +38,9 @@ impl Engine {
         match self.read_schema(connection, client) {
             Ok(tables) => drop(write!(text, "\n{tables} tables known for completion")),
             Err(error) if error.kind == "Interrupted" => return Err(error),
-            Err(error) => drop(write!(text, "\nits schema cannot be read, so there is no completion of its tables: {error}")),
+            Err(error) => {
+                drop(write!(text, "\nits schema cannot be read, so there is no completion of its tables: {error}"))
+            }
         }
         Ok(text)
     }
@@ -63,7 +66,9 @@ impl Engine {
         if let (None, Some(client)) = (connection.schema(), &connection.client) {
             self.read_schema(connection, client)?;
         }
-        connection.schema().ok_or_else(|| Error::new("ConnectionError", format!("`{}` has no schema", connection.name())))
+        connection
+            .schema()
+            .ok_or_else(|| Error::new("ConnectionError", format!("`{}` has no schema", connection.name())))
     }
 
     /// Names for completion: those in use, then those of configuration files.
@@ -82,7 +87,10 @@ impl Engine {
         let config = self.config()?;
         let (known, current) = {
             let state = self.state();
-            (state.connections.known.clone(), state.connections.current.as_ref().map(|current| current.name().to_owned()))
+            (
+                state.connections.known.clone(),
+                state.connections.current.as_ref().map(|current| current.name().to_owned()),
+            )
         };
         let mark = |name: &str| if current.as_deref() == Some(name) { "*" } else { " " };
         let local = if current.is_none() { "*" } else { " " };
@@ -90,15 +98,23 @@ impl Engine {
         for connection in &known {
             let definition = &connection.definition;
             let name = connection.name();
-            let signed = connection.client.as_ref().map_or_else(String::new, |client| format!(", {}", client.signed_in()));
+            let signed =
+                connection.client.as_ref().map_or_else(String::new, |client| format!(", {}", client.signed_in()));
             lines.push(format!("{} {name}: {} ({}{signed})", mark(name), definition.target(), definition.kind.name()));
         }
-        for definition in config.connections.iter().filter(|found| !known.iter().any(|known| known.name() == found.name)) {
+        for definition in
+            config.connections.iter().filter(|found| !known.iter().any(|known| known.name() == found.name))
+        {
             let from = match &definition.origin {
                 super::definition::Origin::File { path, .. } => path.display().to_string(),
                 super::definition::Origin::Notebook => "a cell".to_owned(),
             };
-            lines.push(format!("  {}: {} ({}), in {from}", definition.name, definition.target(), definition.kind.name()));
+            lines.push(format!(
+                "  {}: {} ({}), in {from}",
+                definition.name,
+                definition.target(),
+                definition.kind.name()
+            ));
         }
         Ok(lines.join("\n"))
     }
@@ -205,7 +221,10 @@ impl Engine {
             let mut found = templates::read(&path)?;
             if found.len() != 1 {
                 let names: Vec<&str> = found.iter().map(|template| template.name.as_str()).collect();
-                return Err(Error::new("MagicError", format!("{} has several queries: {}", path.display(), names.join(", "))));
+                return Err(Error::new(
+                    "MagicError",
+                    format!("{} has several queries: {}", path.display(), names.join(", ")),
+                ));
             }
             return Ok(found.remove(0));
         }
@@ -225,7 +244,10 @@ impl Engine {
         let lines: Vec<String> = templates::list(&places).into_iter().filter(wanted).map(line).collect();
         if lines.is_empty() {
             let folders: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
-            return Ok(format!("no such queries in {}; `queries = [...]` in huntbook.toml names more folders", folders.join(", ")));
+            return Ok(format!(
+                "no such queries in {}; `queries = [...]` in huntbook.toml names more folders",
+                folders.join(", ")
+            ));
         }
         Ok(lines.join("\n"))
     }
@@ -243,11 +265,21 @@ impl Engine {
         for (name, entries) in Cache::of_workspace(self.workspace().folder()).list() {
             lines.push(name);
             for entry in entries {
-                let query: String = entry.query.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect();
-                lines.push(format!("  {} rows, {} ago, {}: {query}", entry.rows, span(now - entry.fetched), entry.connection));
+                let query: String =
+                    entry.query.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect();
+                lines.push(format!(
+                    "  {} rows, {} ago, {}: {query}",
+                    entry.rows,
+                    span(now - entry.fetched),
+                    entry.connection
+                ));
             }
         }
-        if lines.is_empty() { "no kept answers: `%kql --cache NAME QUERY` keeps one".to_owned() } else { lines.join("\n") }
+        if lines.is_empty() {
+            "no kept answers: `%kql --cache NAME QUERY` keeps one".to_owned()
+        } else {
+            lines.join("\n")
+        }
     }
 
     pub fn cache_remove(&self, name: &str) -> Result<usize> {

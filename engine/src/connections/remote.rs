@@ -90,7 +90,9 @@ impl Engine {
             Origin::File { is_users: true, .. } => Trust::Config,
             _ => Trust::Notebook,
         };
-        let secret = |name: &str| definition.secret(name).map(|secret| self.resolved(secret, &transport, cloud, definition)).transpose();
+        let secret = |name: &str| {
+            definition.secret(name).map(|secret| self.resolved(secret, &transport, cloud, definition)).transpose()
+        };
         let (auth, tokens) = match (secret("app_key")?, secret("token")?) {
             (Some(key), _) => (Auth::ApiKey(key), None),
             (None, Some(token)) => with_tokens(TokenSource::new(GivenToken::new(token))),
@@ -188,7 +190,8 @@ impl Engine {
         };
         let usual = if definition.kind == Kind::ApplicationInsights { "timestamp" } else { "TimeGenerated" };
         let seconds = definition.get("timeout").map(str::parse::<u64>).transpose();
-        let timeout = seconds.map_err(|_| connection_error(format!("`timeout` of `{}` is no number of seconds", definition.name)))?;
+        let timeout = seconds
+            .map_err(|_| connection_error(format!("`timeout` of `{}` is no number of seconds", definition.name)))?;
         Ok(Client {
             service,
             tokens: means.tokens,
@@ -199,12 +202,13 @@ impl Engine {
 }
 
 fn monitor_service(definition: &Definition, means: &Means) -> Result<Service> {
-    let resource = match (definition.kind, definition.get("workspace"), definition.get("app"), definition.get("resource_id")) {
-        (Kind::LogAnalytics, Some(workspace), _, _) => Resource::workspace(workspace),
-        (Kind::ApplicationInsights, _, Some(app), _) => Resource::application(app),
-        (_, _, _, Some(id)) => Resource::azure(id),
-        _ => return Err(connection_error(format!("`{}` names no workspace", definition.name))),
-    };
+    let resource =
+        match (definition.kind, definition.get("workspace"), definition.get("app"), definition.get("resource_id")) {
+            (Kind::LogAnalytics, Some(workspace), _, _) => Resource::workspace(workspace),
+            (Kind::ApplicationInsights, _, Some(app), _) => Resource::application(app),
+            (_, _, _, Some(id)) => Resource::azure(id),
+            _ => return Err(connection_error(format!("`{}` names no workspace", definition.name))),
+        };
     let resource = resource.map_err(config_error)?;
     let usual = match (definition.kind, means.cloud) {
         (Kind::ApplicationInsights, Cloud::Public) => Some("https://api.applicationinsights.io"),
@@ -265,7 +269,9 @@ fn device_prompt(prompt: &DevicePrompt) -> Display {
     let escape = crate::table::escape;
     let (link, code) = (escape(&prompt.verification_uri), escape(&prompt.user_code));
     let html = if prompt.verification_uri.starts_with("https://") {
-        format!("To sign in, open <a href=\"{link}\" target=\"_blank\" rel=\"noopener\">{link}</a> and enter the code <b>{code}</b>")
+        format!(
+            "To sign in, open <a href=\"{link}\" target=\"_blank\" rel=\"noopener\">{link}</a> and enter the code <b>{code}</b>"
+        )
     } else {
         escape(&prompt.message)
     };

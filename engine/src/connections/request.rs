@@ -177,6 +177,9 @@ mod tests {
         provenance.cached = Some(90);
         provenance.partial = Some("x".into());
         let line = provenance.to_string();
-        assert!(line.ends_with("2.1 kB · split 2 · cached 90 s ago · PARTIAL") && line.contains("and 1 more"), "{line}");
+        assert!(
+            line.ends_with("2.1 kB · split 2 · cached 90 s ago · PARTIAL") && line.contains("and 1 more"),
+            "{line}"
+        );
     }
 }

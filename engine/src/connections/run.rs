@@ -82,7 +82,9 @@ impl Engine {
         if let Some((name, _)) = missing.first() {
             return Err(Error::new(
                 "KqlError",
-                format!("the query declares `{name}` too: give a value for each parameter (`-p {name}=VALUE`), or for none"),
+                format!(
+                    "the query declares `{name}` too: give a value for each parameter (`-p {name}=VALUE`), or for none"
+                ),
             ));
         }
         // A declared parameter is a name in the query: a `let` gives it its value, whatever service it is.
@@ -103,8 +105,12 @@ impl Engine {
     /// Errors: a frame of this session in a query for a service, which cannot see it.
     fn refuse_frames(&self, connection: &Connection, query: &str) -> Result<()> {
         let schema = connection.schema();
-        let is_remote = |name: &str| schema.as_ref().is_some_and(|schema| huntbook_kql::Catalog::schema(schema.as_ref(), name).is_some());
-        let frame = huntbook_kql::tables_mentioned(query).into_iter().find(|name| self.binding(name).is_some() && !is_remote(name));
+        let is_remote = |name: &str| {
+            schema.as_ref().is_some_and(|schema| huntbook_kql::Catalog::schema(schema.as_ref(), name).is_some())
+        };
+        let frame = huntbook_kql::tables_mentioned(query)
+            .into_iter()
+            .find(|name| self.binding(name).is_some() && !is_remote(name));
         match frame {
             None => Ok(()),
             Some(name) => Err(Error::new(
@@ -129,7 +135,9 @@ impl Engine {
         if let Some((name, _)) = request.properties.first() {
             return Err(Error::new(
                 "MagicError",
-                format!("`+{name}` is a property of a service: this query runs on this machine, where --last, --timeout and --auto_limit do the same"),
+                format!(
+                    "`+{name}` is a property of a service: this query runs on this machine, where --last, --timeout and --auto_limit do the same"
+                ),
             ));
         }
         let query = with_let_values(&request.query, |name| self.value_for(request, name).is_some());
@@ -183,7 +191,8 @@ impl Engine {
             Ok(connection) => Ok(connection.map_or("local".to_owned(), |connection| connection.name().to_owned())),
             Err(error) => {
                 let Place::Remote(base) = self.place(request.connection.as_deref())? else { return Err(error) };
-                if uuid::Uuid::parse_str(name).is_err() || base.definition.kind != super::definition::Kind::LogAnalytics {
+                if uuid::Uuid::parse_str(name).is_err() || base.definition.kind != super::definition::Kind::LogAnalytics
+                {
                     return Err(error);
                 }
                 let mut definition = base.definition.clone();
@@ -208,7 +217,9 @@ impl Engine {
         let now = chrono::Utc::now().timestamp();
         let oldest = wanted.ttl.map(|ttl| now - ttl / ticks::SECOND);
         let kept = cache.find(&wanted.name, &key, oldest)?;
-        if let Some((entry, rows)) = kept.filter(|(entry, _)| entry.place == place && entry.query == query && entry.range == range) {
+        if let Some((entry, rows)) =
+            kept.filter(|(entry, _)| entry.place == place && entry.query == query && entry.range == range)
+        {
             let provenance = Provenance {
                 connection: connection.name().to_owned(),
                 request_ids: entry.request_id.into_iter().collect(),
@@ -268,7 +279,9 @@ impl Engine {
             (Split::Auto, range) => match asking.first(query, range)? {
                 First::Whole(found) => Ok(*found),
                 First::TooMuch(why) => {
-                    let range = range.ok_or_else(|| too_much(&why, "Give a time range (`--last 7d`), so that it can be asked in slices"))?;
+                    let range = range.ok_or_else(|| {
+                        too_much(&why, "Give a time range (`--last 7d`), so that it can be asked in slices")
+                    })?;
                     let plan = splittable(query).map_err(|reason| {
                         too_much(&why, &format!("It cannot be asked in slices: {reason}. Ask for a shorter time range, or force slices with `--split 1h`"))
                     })?;
@@ -294,7 +307,12 @@ enum First {
 }
 
 impl Asking<'_> {
-    fn ask(&self, query: &str, range: Option<TimeRange>, allow_partial: bool) -> std::result::Result<Reply, ServiceError> {
+    fn ask(
+        &self,
+        query: &str,
+        range: Option<TimeRange>,
+        allow_partial: bool,
+    ) -> std::result::Result<Reply, ServiceError> {
         let ask = Ask {
             query,
             range,
@@ -343,7 +361,13 @@ impl Asking<'_> {
                 Ok(reply) => self.found(reply, began).map(Outcome::Done),
                 Err(error) => match (too_large(&error), slice.halves()) {
                     (Some(_), Some(halves)) => Ok(Outcome::Cut(halves.to_vec())),
-                    (Some(why), None) => Err(too_much(&why, &format!("Even one second, from {}, has too much: project fewer columns", ticks::format_datetime(slice.from)))),
+                    (Some(why), None) => Err(too_much(
+                        &why,
+                        &format!(
+                            "Even one second, from {}, has too much: project fewer columns",
+                            ticks::format_datetime(slice.from)
+                        ),
+                    )),
                     (None, _) => Err(self.error(&error, &query)),
                 },
             }
@@ -444,7 +468,10 @@ fn sentences(faults: &[Fault]) -> String {
 }
 
 fn too_much(why: &str, advice: &str) -> Error {
-    Error::new("PartialResult", format!("the service does not give all rows: {why}. {advice}. `--partial warn` takes what it gives"))
+    Error::new(
+        "PartialResult",
+        format!("the service does not give all rows: {why}. {advice}. `--partial warn` takes what it gives"),
+    )
 }
 
 fn no_range() -> Error {
@@ -489,6 +516,9 @@ mod tests {
     fn a_declaration_is_replaced_line_by_line() {
         let query = "declare query_parameters(a: long,\n b: string = ';');\nT | where a > 1";
         assert_eq!(without_declaration(query), "\n\nT | where a > 1");
-        assert_eq!(without_declaration("T // declare query_parameters(a: long);"), "T // declare query_parameters(a: long);");
+        assert_eq!(
+            without_declaration("T // declare query_parameters(a: long);"),
+            "T // declare query_parameters(a: long);"
+        );
     }
 }

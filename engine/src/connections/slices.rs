@@ -66,7 +66,9 @@ fn worker<W, T>(queue: &Mutex<Queue<W, T>>, changed: &Condvar, work: &impl Fn(&W
         let result = if too_many {
             Err(Error::new(
                 "QueryError",
-                format!("the answer would take more than {MOST_PIECES} requests: ask for a shorter time range, fewer columns or a summary"),
+                format!(
+                    "the answer would take more than {MOST_PIECES} requests: ask for a shorter time range, fewer columns or a summary"
+                ),
             ))
         } else {
             work(&piece)
@@ -121,9 +123,14 @@ pub(crate) fn stacked(mut parts: Vec<(String, Rows)>, mark: Option<&str>) -> Res
     if mark.is_some() {
         types.push(huntbook_kql::KqlType::String);
     }
-    let names: Vec<Expr> =
-        columns.iter().map(|(name, _, _)| name.as_str()).chain(mark).map(|name| col(PlSmallStr::from_str(name))).collect();
-    let frame = concat_lf_diagonal(frames, UnionArgs { rechunk: false, ..UnionArgs::default() })?.select(names).collect()?;
+    let names: Vec<Expr> = columns
+        .iter()
+        .map(|(name, _, _)| name.as_str())
+        .chain(mark)
+        .map(|name| col(PlSmallStr::from_str(name)))
+        .collect();
+    let frame =
+        concat_lf_diagonal(frames, UnionArgs { rechunk: false, ..UnionArgs::default() })?.select(names).collect()?;
     Ok(Rows { frame, types })
 }
 
@@ -139,7 +146,10 @@ fn in_common_types(parts: &mut [(String, Rows)]) -> Result<()> {
             (None, DataType::Datetime(..) | DataType::Duration(_) | DataType::Decimal(..)) => {
                 wanted.push((column.name().clone(), column.dtype().clone()));
             }
-            (Some((_, known)), DataType::Datetime(TimeUnit::Nanoseconds, _) | DataType::Duration(TimeUnit::Nanoseconds)) => {
+            (
+                Some((_, known)),
+                DataType::Datetime(TimeUnit::Nanoseconds, _) | DataType::Duration(TimeUnit::Nanoseconds),
+            ) => {
                 *known = column.dtype().clone();
             }
             (Some((_, DataType::Decimal(_, known))), DataType::Decimal(_, scale)) => *known = (*known).max(*scale),
@@ -154,7 +164,9 @@ fn in_common_types(parts: &mut [(String, Rows)]) -> Result<()> {
             }
             let cast = column.strict_cast(kind).ok().filter(|_| !overflows(column, kind));
             let cast = cast.ok_or_else(|| {
-                let message = format!("the values of the column `{name}` do not fit one column: bin() or round() it in the query");
+                let message = format!(
+                    "the values of the column `{name}` do not fit one column: bin() or round() it in the query"
+                );
                 Error::new("ColumnError", message)
             })?;
             rows.frame.with_column(cast)?;
@@ -240,7 +252,8 @@ mod tests {
         let values: Vec<_> = both.frame.columns()[0].to_physical_repr().i64().unwrap().iter().collect();
         assert_eq!(values, [Some(5_000), Some(100)]);
         let old = -62_135_596_800_000_000;
-        let parts = vec![("a".into(), part(TimeUnit::Microseconds, old)), ("b".into(), part(TimeUnit::Nanoseconds, 100))];
+        let parts =
+            vec![("a".into(), part(TimeUnit::Microseconds, old)), ("b".into(), part(TimeUnit::Nanoseconds, 100))];
         assert!(stacked(parts, None).unwrap_err().message.contains("`t`"));
     }
 }

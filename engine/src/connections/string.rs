@@ -88,7 +88,11 @@ fn parts(text: &str, definition: &mut Definition) -> Result<()> {
         } else if let Some(after) = after.strip_prefix('(') {
             let (value, after) = value(after.trim_start(), &[')'])?;
             let after = after.trim_start().strip_prefix(')').ok_or_else(|| wrong("a `(` is not closed"))?;
-            if value.is_empty() { definition.set_word(name)? } else { definition.set(name, value)? }
+            if value.is_empty() {
+                definition.set_word(name)?
+            } else {
+                definition.set(name, value)?
+            }
             after
         } else {
             definition.set_word(name)?;
@@ -173,7 +177,11 @@ mod tests {
                 Kind::Kusto,
                 "hunt@127.0.0.1:8799",
             ),
-            ("appinsights://appid='DEMO_APP';appkey='DEMO_KEY'", Kind::ApplicationInsights, "DEMO_APP@applicationinsights"),
+            (
+                "appinsights://appid='DEMO_APP';appkey='DEMO_KEY'",
+                Kind::ApplicationInsights,
+                "DEMO_APP@applicationinsights",
+            ),
             ("local://", Kind::Local, "local"),
             ("file://exports/2026", Kind::Files, "exports/2026@file"),
             ("cache://folder='Samples_at_help'", Kind::Files, "Samples_at_help@file"),

@@ -12,7 +12,12 @@ pub(super) type Columns = Vec<(String, KqlType)>;
 /// The columns of the rows beside those of the table.
 ///
 /// Errors: a column whose values the table's column cannot take.
-pub(super) fn report(columns: &[(String, KqlType)], known: Option<&[(String, KqlType)]>, table: &str, place: &str) -> Result<String> {
+pub(super) fn report(
+    columns: &[(String, KqlType)],
+    known: Option<&[(String, KqlType)]>,
+    table: &str,
+    place: &str,
+) -> Result<String> {
     let Some(known) = known else {
         let list: Vec<String> = columns.iter().map(|(name, kind)| format!("{name}:{}", kind.name())).collect();
         return Ok(format!(
@@ -55,7 +60,11 @@ fn fits(kind: KqlType, have: KqlType) -> bool {
     use KqlType::{Decimal, Dynamic, Guid, Int, Long, Real, String};
     matches!(
         (kind, have),
-        (Int, Long | Real | Decimal) | (Long, Decimal) | (String, Dynamic | Guid) | (Guid | Dynamic, String) | (Decimal, String)
+        (Int, Long | Real | Decimal)
+            | (Long, Decimal)
+            | (String, Dynamic | Guid)
+            | (Guid | Dynamic, String)
+            | (Decimal, String)
     )
 }
 
@@ -70,13 +79,17 @@ mod tests {
     #[test]
     fn what_changes_is_said_and_what_does_not_fit_is_refused() {
         let rows = columns(&[("a", KqlType::Long), ("b", KqlType::Int), ("c", KqlType::String)]);
-        let table = columns(&[("a", KqlType::Long), ("b", KqlType::Long), ("d", KqlType::Bool), ("Type", KqlType::String)]);
+        let table =
+            columns(&[("a", KqlType::Long), ("b", KqlType::Long), ("d", KqlType::Bool), ("Type", KqlType::String)]);
         let text = report(&rows, Some(&table), "T_CL", "here").unwrap();
-        for line in ["T_CL, here", "= a: long", "~ b: int, becomes long", "+ c: string, new", "- null in these rows: d"] {
+        for line in ["T_CL, here", "= a: long", "~ b: int, becomes long", "+ c: string, new", "- null in these rows: d"]
+        {
             assert!(text.contains(line), "{text}");
         }
         let error = report(&columns(&[("a", KqlType::String)]), Some(&table), "T_CL", "here").unwrap_err();
-        assert!(error.message.contains("! a: string, the table has long") && error.message.contains("Nothing was written"));
+        assert!(
+            error.message.contains("! a: string, the table has long") && error.message.contains("Nothing was written")
+        );
         assert!(report(&rows, None, "T_CL", "here").unwrap().contains("not known"));
     }
 }

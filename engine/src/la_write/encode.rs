@@ -92,9 +92,10 @@ impl Cells<'_> {
         let written = match self {
             Cells::Bool(values) => values.get(row).map(|value| write!(out, "{value}")),
             Cells::Int(values) => values.get(row).map(|value| write!(out, "{value}")),
-            Cells::Real(values) => {
-                values.get(row).filter(|value| value.is_finite()).map(|value| write!(out, "{}", serde_json::json!(value)))
-            }
+            Cells::Real(values) => values
+                .get(row)
+                .filter(|value| value.is_finite())
+                .map(|value| write!(out, "{}", serde_json::json!(value))),
             Cells::Text(values) => values.get(row).map(|text| write!(out, "{}", json_text(text))),
             Cells::Json(values) => values.get(row).filter(|text| *text != "null").map(|text| write!(out, "{text}")),
             Cells::Datetime(values) => values[row].map(|value| write!(out, "\"{}\"", ticks::format_datetime(value))),

@@ -14,7 +14,9 @@ const LISTED: usize = 10;
 pub(super) fn plan(would: &UploadReport, lost_reals: &[(String, usize)], legacy: bool) -> String {
     let mut text = format!("\n{} rows, {} bytes of JSON in {} posts", would.rows, would.bytes, would.posts);
     for (column, count) in lost_reals {
-        text.push_str(&format!("\n  {count} values of `{column}` are NaN or infinite, which JSON cannot hold: they become null"));
+        text.push_str(&format!(
+            "\n  {count} values of `{column}` are NaN or infinite, which JSON cannot hold: they become null"
+        ));
     }
     text.push_str(&cut_fields(would));
     text.push_str(&not_written(would));
@@ -73,7 +75,11 @@ fn not_written(report: &UploadReport) -> String {
 
 /// Rows as people count them.
 fn numbered(rows: &Range<u64>) -> String {
-    if rows.end <= rows.start + 1 { format!("{}", rows.start + 1) } else { format!("{} to {}", rows.start + 1, rows.end) }
+    if rows.end <= rows.start + 1 {
+        format!("{}", rows.start + 1)
+    } else {
+        format!("{} to {}", rows.start + 1, rows.end)
+    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,6 @@ const fn spec(name: &'static str, aliases: &'static [&'static str], takes: Takes
     Spec { name, aliases, takes, help }
 }
 
-
-
 pub(crate) const TABLE: Table = Table { magic: "%kql", specs: &SPECS, ignored: &IGNORED, properties: true };
 
 const SPECS: [Spec; 33] = [
@@ -17,11 +15,26 @@ const SPECS: [Spec; 33] = [
     spec("to", &[], Takes::Value("TIME"), "rows before this time (now)"),
     spec("last", &[], Takes::Value("SPAN"), "rows of the last 7d, 12h, PT30M"),
     spec("time-column", &[], Takes::Value("COLUMN"), "the column these times mean (TimeGenerated)"),
-    spec("across", &[], Takes::Value("NAMES"), "the same query on several connections or workspaces, a,b; adds `_workspace`"),
+    spec(
+        "across",
+        &[],
+        Takes::Value("NAMES"),
+        "the same query on several connections or workspaces, a,b; adds `_workspace`",
+    ),
     spec("partial", &[], Takes::OneOf(&["error", "warn", "ok"]), "what an answer without all rows is (error)"),
-    spec("split", &[], Takes::Value("auto|off|SPAN"), "slices of time for answers too large for one (auto); SPAN adds `_slice`"),
+    spec(
+        "split",
+        &[],
+        Takes::Value("auto|off|SPAN"),
+        "slices of time for answers too large for one (auto); SPAN adds `_slice`",
+    ),
     spec("parallel", &[], Takes::Value("N"), "slices or workspaces asked at a time (4, 5 at the most)"),
-    spec("cache", &["cache_create", "cache_append", "cache_create_or_append"], Takes::Value("NAME"), "keep the answer, and take a kept one that is young enough"),
+    spec(
+        "cache",
+        &["cache_create", "cache_append", "cache_create_or_append"],
+        Takes::Value("NAME"),
+        "keep the answer, and take a kept one that is young enough",
+    ),
     spec("ttl", &[], Takes::Value("SPAN"), "how old a kept answer may be (1h)"),
     spec("replay", &["use_cache"], Takes::Value("NAME"), "only kept answers: nothing is asked"),
     spec("cache-list", &[], Takes::Nothing, "answers that are kept; NAME is a table of local queries"),
@@ -30,7 +43,12 @@ const SPECS: [Spec; 33] = [
     spec("file", &[], Takes::Value("PATH"), "the query is a file, relative to the notebook"),
     spec("run", &[], Takes::Value("NAME"), "a query of a YAML file (msticpy, Sentinel rule), by name or path"),
     spec("list", &[], Takes::Nothing, "queries that --run knows; words narrow the list"),
-    spec("p", &["param"], Takes::Value("NAME=VALUE"), "a typed value for ${NAME}, a declared parameter or a hole of --run"),
+    spec(
+        "p",
+        &["param"],
+        Takes::Value("NAME=VALUE"),
+        "a typed value for ${NAME}, a declared parameter or a hole of --run",
+    ),
     spec("params_dict", &["params"], Takes::Value("JSON|VARIABLE"), "values for ${...} and `let x = name;`, as JSON"),
     spec("query_properties", &[], Takes::Value("JSON"), "request properties, as `+name value`"),
     spec("limit", &["dl", "display_limit"], Takes::Value("N"), "rows shown (50)"),
@@ -65,10 +83,63 @@ pub(crate) const IGNORED: [Ignored; 15] = [
     ignored(&["popup_interaction", "pi"], true, NO_WINDOWS),
     ignored(&["display_id", "did", "enable_suppress_result", "esr"], false, "each run shows its own output"),
     ignored(&["feedback", "f", "show_query_time", "sqt"], false, "the provenance line is always there"),
-    ignored(&["show_conn_info", "sci", "last_raw_result_var", "var", "cursor_var", "cv"], true, "the provenance line is always there"),
-    ignored(&["show_query_link", "sql", "short_errors", "se", "validate_connection_string", "vc"], false, "errors and connections always say what they can"),
+    ignored(
+        &["show_conn_info", "sci", "last_raw_result_var", "var", "cursor_var", "cv"],
+        true,
+        "the provenance line is always there",
+    ),
+    ignored(
+        &["show_query_link", "sql", "short_errors", "se", "validate_connection_string", "vc"],
+        false,
+        "errors and connections always say what they can",
+    ),
     ignored(&["query_link_destination", "qld", "cloud"], true, "it belongs to the connection"),
-    ignored(&["try_token", "try_msi", "try_azcli_login_subscription", "code_auth_interactive_mode", "caim", "device_code_login_notification", "dcln", "device_code_notification_email", "dcne"], true, SIGN_IN),
-    ignored(&["try_azcli_login", "try_azcli_login_by_profile", "try_vscode_login", "enable_sso", "auth_token_warnings", "atw", "banner", "bug_report"], false, SIGN_IN),
-    ignored(&["request_id_tag", "idtag", "request_app_tag", "apptag", "request_user_tag", "usertag", "request_user_agent_tag", "uatag", "request_cache_max_age", "maxage", "save_as", "save_to", "config"], true, "requests carry our own name, and `--cache` keeps answers"),
+    ignored(
+        &[
+            "try_token",
+            "try_msi",
+            "try_azcli_login_subscription",
+            "code_auth_interactive_mode",
+            "caim",
+            "device_code_login_notification",
+            "dcln",
+            "device_code_notification_email",
+            "dcne",
+        ],
+        true,
+        SIGN_IN,
+    ),
+    ignored(
+        &[
+            "try_azcli_login",
+            "try_azcli_login_by_profile",
+            "try_vscode_login",
+            "enable_sso",
+            "auth_token_warnings",
+            "atw",
+            "banner",
+            "bug_report",
+        ],
+        false,
+        SIGN_IN,
+    ),
+    ignored(
+        &[
+            "request_id_tag",
+            "idtag",
+            "request_app_tag",
+            "apptag",
+            "request_user_tag",
+            "usertag",
+            "request_user_agent_tag",
+            "uatag",
+            "request_cache_max_age",
+            "maxage",
+            "save_as",
+            "save_to",
+            "config",
+        ],
+        true,
+        "requests carry our own name, and `--cache` keeps answers",
+    ),
 ];

@@ -66,7 +66,8 @@ impl Kql {
         if let Some(name) = given.value("cache-remove") {
             return one(format!("{} kept answers of `{name}` removed", engine.cache_remove(name)?));
         }
-        let has_query = !self.text.is_empty() || ["query", "file", "run"].iter().any(|name| given.value(name).is_some());
+        let has_query =
+            !self.text.is_empty() || ["query", "file", "run"].iter().any(|name| given.value(name).is_some());
         if !has_query {
             return match self.place(engine) {
                 Some(place) => one(engine.connect(&place)?),
@@ -102,8 +103,7 @@ impl Kql {
             let (_, timespan) = properties.remove(at);
             range = Some(TimeRange::of_iso(&timespan, now)?);
         }
-        let mut range_text =
-            ["from", "to", "last"].map(|name| given.value(name).unwrap_or_default()).join("|");
+        let mut range_text = ["from", "to", "last"].map(|name| given.value(name).unwrap_or_default()).join("|");
         range_text.push_str(given.properties.iter().find(|(name, _)| name == "timespan").map_or("", |(_, span)| span));
         let query = self.query(engine, &mut named, &mut range, now)?;
         let declared = declared_parameters(&query);
@@ -119,7 +119,8 @@ impl Kql {
         let timeout: Option<u64> = given.number("timeout")?;
         let parallel = given.number("parallel")?.unwrap_or(4).clamp(1, MOST_PARALLEL);
         let ttl = given.value("ttl").unwrap_or(DEFAULT_TTL);
-        let ttl = timespan(ttl).ok_or_else(|| MagicError::usage(format!("--ttl takes a timespan such as 1d, not `{ttl}`")))?;
+        let ttl = timespan(ttl)
+            .ok_or_else(|| MagicError::usage(format!("--ttl takes a timespan such as 1d, not `{ttl}`")))?;
         let cache = match (given.value("replay"), given.value("cache")) {
             (Some(name), _) => Some(CacheUse { name: name.to_owned(), replay: true, ttl: None }),
             (None, Some(name)) => Some(CacheUse { name: name.to_owned(), replay: false, ttl: Some(ttl) }),
@@ -162,7 +163,9 @@ impl Kql {
         }
         if let Some(variable) = given.value("query") {
             return engine.scalar_text(variable).ok_or_else(|| {
-                MagicError::usage(format!("--query takes the name of a Rust variable that holds text; `{variable}` is none"))
+                MagicError::usage(format!(
+                    "--query takes the name of a Rust variable that holds text; `{variable}` is none"
+                ))
             });
         }
         if let Some(path) = given.value("file") {
@@ -252,7 +255,10 @@ fn pair_of(pair: &str) -> Result<(String, String), MagicError> {
 /// `a, b` or `["a", "b"]`
 fn names(list: &str) -> Vec<String> {
     let list = list.trim().trim_start_matches('[').trim_end_matches(']');
-    list.split(',').map(|name| name.trim().trim_matches(['"', '\'']).to_owned()).filter(|name| !name.is_empty()).collect()
+    list.split(',')
+        .map(|name| name.trim().trim_matches(['"', '\'']).to_owned())
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 fn typed(name: &str, kind: Option<KqlType>, value: &str) -> Result<KqlLiteral, MagicError> {
