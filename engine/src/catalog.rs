@@ -94,6 +94,11 @@ impl Engine {
         Ok(parameters.into_iter().fold(engine, |engine, (name, value)| engine.with_parameter(name, value)))
     }
 
+    /// What a query can name now.
+    pub(crate) fn kql_catalog(&self) -> Result<Layered> {
+        self.catalog_at(&Place::Workspace)
+    }
+
     /// What a query can name at a place on this machine.
     pub(crate) fn catalog_at(&self, place: &Place) -> Result<Layered> {
         let mut catalog = Layered::new().with(Named::snapshot(self));
@@ -201,7 +206,7 @@ fn kql_error(error: &QueryError, query: &str) -> Error {
 }
 
 /// The damaged segment among the tables that a query reads.
-fn damage(workspace: &Workspace, query: &str) -> Option<Error> {
+pub(crate) fn damage(workspace: &Workspace, query: &str) -> Option<Error> {
     let tables = huntbook_kql::tables_mentioned(query);
     let stored = |table: &&String| workspace.schema(table).is_ok_and(|schema| schema.is_some());
     tables.iter().filter(stored).find_map(|table| workspace.verify(table).err()).map(Error::from)

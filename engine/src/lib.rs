@@ -30,6 +30,7 @@ mod templates;
 mod text_table;
 mod time_range;
 mod transfer;
+mod workspace_server;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -50,7 +51,7 @@ pub use huntbook_kql::{
     tables_mentioned,
 };
 pub use huntbook_wire::{DataType, Expr, FrameInfo, Plan, SourceFormat};
-pub use huntbook_workspace::Appended;
+pub use huntbook_workspace::{Appended, server};
 pub use la_write::WriteRequest;
 pub use language::kql_format;
 pub use parameters::{Wanted, wanted as values_wanted};
@@ -59,6 +60,7 @@ pub use serde_json::Value;
 pub use serve::{CellEvents, Display};
 pub use templates::Template;
 pub use time_range::{TimeRange, duration as timespan, now as time_now};
+pub use workspace_server::WorkspaceQueries;
 
 pub type Result<T> = std::result::Result<T, Error>;
 

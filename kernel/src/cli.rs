@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::session::Options;
-use crate::{install, jupyter, kql, paths, run, sample_data};
+use crate::{install, jupyter, kql, paths, run, sample_data, serve};
 
 #[derive(Parser)]
 #[command(name = "huntbook", version, about = "Rust and KQL notebooks for security hunting")]
@@ -41,6 +41,11 @@ enum Command {
     /// Exit code 1 when the query is not right or fails, or when a line of --jsonl is no query; 2 when the command line,
     /// or a file it names, is at fault.
     Kql(kql::Arguments),
+    /// Serve the local workspace to Azure's clients: Log Analytics, Kusto, Logs Ingestion and Data Collector, on loopback.
+    ///
+    /// Prints one line of JSON when it listens: {"url", "workspace", "database", "token_file", "shared_key_file", "dcr",
+    /// "pid"}. Ctrl-C or SIGTERM ends it.
+    Serve(serve::Arguments),
     /// Write generated access data with planted anomalies.
     SampleData(sample_data::Arguments),
 }
@@ -117,6 +122,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Kernel { command: KernelCommand::BuildTemplate } => crate::cells::RustCells::build_template()?,
         Command::Kql(arguments) => return kql::run(&arguments),
+        Command::Serve(arguments) => serve::serve(arguments)?,
         Command::SampleData(arguments) => sample_data::write(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -19,5 +19,6 @@ pub mod processor;
 mod run;
 mod rust_text;
 mod sample_data;
+mod serve;
 mod session;
 mod terminal;

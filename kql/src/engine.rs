@@ -34,6 +34,7 @@ pub struct Engine {
     piped_input: Option<LazyFrame>,
     cancel: CancelToken,
     limits: Limits,
+    first_rows: Option<u32>,
 }
 
 /// A finished query.
@@ -83,6 +84,7 @@ impl Engine {
             piped_input: None,
             cancel: CancelToken::new(),
             limits: Limits::default(),
+            first_rows: None,
         }
     }
 
@@ -141,6 +143,13 @@ impl Engine {
         self
     }
 
+    /// The result is cut to its first rows, for hosts that say so themselves: ask for one more than is delivered
+    /// to know whether there are more.
+    #[must_use]
+    pub fn with_first_rows(self, rows: u32) -> Self {
+        Self { first_rows: Some(rows), ..self }
+    }
+
     /// Parses a query. Mistakes are reported, and what could be read is in the tree.
     pub fn parse(&self, query: &str) -> (Query, Vec<Diagnostic>) {
         parser::parse(query, self.piped_input.is_some())
@@ -174,7 +183,8 @@ impl Engine {
         let Planned { table, render, streams, earlier_results } = self.plan(query, watch)?;
         let planning = watch.elapsed();
         let table = table.canonical();
-        let table = Table { frame: watch.over_result(table.frame), ..table };
+        let frame = self.first_rows.map_or_else(|| table.frame.clone(), |rows| table.frame.clone().limit(rows));
+        let table = Table { frame: watch.over_result(frame), ..table };
         let (frame, schema) = result::collect(table, streams)?;
         watch.check().map_err(stopped)?;
         let stats = Stats {

@@ -22,6 +22,11 @@ pub struct StoredFunction {
 }
 
 impl StoredFunction {
+    /// The text that defines it, which may define others too.
+    pub fn text(&self) -> &str {
+        &self.source.text
+    }
+
     /// The functions of one text:
     ///
     /// - a text that ends in a query is one function called `name`, as a query saved as a function in Sentinel;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::*;
 
 use crate::lock::WriteLock;
+use crate::segment::{self, SegmentName};
 use crate::schema::{self, ColumnSchema, ColumnType, TableSchema};
 use crate::{Workspace, WorkspaceError};
 
@@ -18,9 +19,14 @@ pub struct Appended {
     pub new_columns: Vec<String>,
 }
 
-pub(crate) fn append(workspace: &Workspace, table: &str, rows: DataFrame) -> Result<Appended, WorkspaceError> {
+pub(crate) fn append(
+    workspace: &Workspace,
+    table: &str,
+    rows: DataFrame,
+    columns: Vec<ColumnSchema>,
+) -> Result<Appended, WorkspaceError> {
     let folder = workspace.table_folder(table)?;
-    let new_columns = columns_of(&rows)?;
+    let new_columns = columns;
     let _lock = WriteLock::acquire(workspace.folder())?;
     std::fs::create_dir_all(&folder).map_err(|error| WorkspaceError::io("make the folder", &folder, error))?;
     let old = schema::read(&folder)?;
@@ -44,7 +50,27 @@ pub(crate) fn append(workspace: &Workspace, table: &str, rows: DataFrame) -> Res
     Ok(Appended { table: table.to_owned(), rows: height, created, new_columns: added })
 }
 
-fn columns_of(rows: &DataFrame) -> Result<Vec<ColumnSchema>, WorkspaceError> {
+/// Makes a table without rows, or adds columns to one that is there.
+pub(crate) fn declare(
+    workspace: &Workspace,
+    table: &str,
+    columns: Vec<ColumnSchema>,
+) -> Result<Appended, WorkspaceError> {
+    let folder = workspace.table_folder(table)?;
+    let _lock = WriteLock::acquire(workspace.folder())?;
+    std::fs::create_dir_all(&folder).map_err(|error| WorkspaceError::io("make the folder", &folder, error))?;
+    let old = schema::read(&folder)?;
+    let created = old.is_none();
+    let mut merged = old.unwrap_or(TableSchema { version: 1, columns: Vec::new() });
+    let added = merge(&mut merged, columns, table)?;
+    if !added.is_empty() || created {
+        schema::write(&folder, &merged)?;
+        sync_folder(&folder)?;
+    }
+    Ok(Appended { table: table.to_owned(), rows: 0, created, new_columns: added })
+}
+
+pub(crate) fn columns_of(rows: &DataFrame) -> Result<Vec<ColumnSchema>, WorkspaceError> {
     let column = |(name, data_type): (&PlSmallStr, &DataType)| match ColumnType::of(data_type) {
         Some(column_type) => Ok(ColumnSchema { name: name.to_string(), column_type }),
         None => Err(WorkspaceError::Unsupported { column: name.to_string(), data_type: data_type.to_string() }),
@@ -87,8 +113,8 @@ fn conform(rows: DataFrame, schema: &TableSchema) -> Result<DataFrame, Workspace
         let is_json = |text: &&str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
         if let Some(text) = texts.and_then(|texts| texts.iter().flatten().find(|text| !is_json(text))) {
             let shown: String = text.chars().take(40).collect();
-            let why = format!("the column `{}` is dynamic and takes JSON; `{shown}` is none", column.name());
-            return Err(WorkspaceError::Write { path: PathBuf::new(), why });
+            let column = column.name().to_string();
+            return Err(WorkspaceError::Value { column, column_type: "dynamic (JSON)", shown });
         }
     }
     let casts: Vec<Expr> = rows
@@ -103,9 +129,13 @@ fn conform(rows: DataFrame, schema: &TableSchema) -> Result<DataFrame, Workspace
         .map_err(|error| WorkspaceError::Write { path: PathBuf::new(), why: error.to_string() })
 }
 
-fn write_segment(folder: &Path, mut rows: DataFrame) -> Result<(), WorkspaceError> {
-    let name = format!("{:06}-{}.parquet", next_number(folder)?, uuid::Uuid::new_v4().simple());
-    let path = folder.join(&name);
+fn write_segment(folder: &Path, rows: DataFrame) -> Result<(), WorkspaceError> {
+    write_named(folder, &SegmentName::single(next_number(folder)?).to_string(), rows)
+}
+
+/// Writes a segment so that it is either there as a whole or not at all.
+pub(crate) fn write_named(folder: &Path, name: &str, mut rows: DataFrame) -> Result<(), WorkspaceError> {
+    let path = folder.join(name);
     let temporary = folder.join(format!(".{name}.tmp"));
     let written = write_parquet(&temporary, &mut rows)
         .and_then(|()| std::fs::rename(&temporary, &path).map_err(|error| WorkspaceError::io("write", &path, error)))
@@ -131,6 +161,6 @@ fn sync_folder(folder: &Path) -> Result<(), WorkspaceError> {
 }
 
 fn next_number(folder: &Path) -> Result<u64, WorkspaceError> {
-    let number = |path: PathBuf| path.file_name()?.to_str()?.split('-').next()?.parse::<u64>().ok();
-    Ok(crate::scan::segments(folder)?.into_iter().filter_map(number).max().unwrap_or(0) + 1)
+    let names = segment::all(folder)?;
+    Ok(names.iter().map(|(name, _)| name.last).max().unwrap_or(0) + 1)
 }

@@ -21,6 +21,8 @@ pub enum WorkspaceError {
         "column `{column}` has type {data_type}, which a workspace table cannot hold: nothing was written. Convert it to text first"
     )]
     Unsupported { column: String, data_type: String },
+    #[error("the column `{column}` is {column_type}, and `{shown}` is none: nothing was written")]
+    Value { column: String, column_type: &'static str, shown: String },
     #[error("another process ({holder}) has been writing to {} for {seconds} s: nothing was written. Try again when it has ended", folder.display())]
     Locked { folder: PathBuf, holder: String, seconds: u64 },
     #[error("polars could not write {}: {why}. Nothing was added to the table{}", path.display(), if why.contains("No space") { ": free some disk space and run the cell again" } else { "" })]

@@ -10,11 +10,14 @@
 //! what was acknowledged survives a crash, and a half-written segment is never visible. Readers take no lock.
 
 mod append;
+mod compact;
 mod error;
 mod lock;
 mod name;
 mod scan;
 mod schema;
+mod segment;
+pub mod server;
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +25,7 @@ use polars::prelude::{DataFrame, LazyFrame};
 
 pub use append::Appended;
 pub use error::WorkspaceError;
+pub use scan::TableSize;
 pub use schema::{ColumnSchema, ColumnType, TableSchema};
 
 /// A workspace folder. Opening one costs nothing; several processes may use the same folder.
@@ -79,7 +83,41 @@ impl Workspace {
     /// Appends rows as one segment. New columns are added to the table; a column whose type differs from the
     /// table's is refused, and nothing is written then. When this returns, the rows are on disk.
     pub fn append(&self, table: &str, rows: DataFrame) -> Result<Appended, WorkspaceError> {
-        append::append(self, table, rows)
+        let columns = append::columns_of(&rows)?;
+        append::append(self, table, rows, columns)
+    }
+
+    /// As [`Workspace::append`], with the KQL types of the columns: text alone does not tell that it is `dynamic` or
+    /// `guid`. `columns` are those of `rows`, in any order.
+    pub fn append_typed(
+        &self,
+        table: &str,
+        rows: DataFrame,
+        columns: Vec<ColumnSchema>,
+    ) -> Result<Appended, WorkspaceError> {
+        append::append(self, table, rows, columns)
+    }
+
+    /// Makes a table without rows; adds the columns that a table of this name lacks.
+    pub fn declare(&self, table: &str, columns: Vec<ColumnSchema>) -> Result<Appended, WorkspaceError> {
+        append::declare(self, table, columns)
+    }
+
+    /// Removes a table and its rows. `false`: there was no such table.
+    pub fn drop_table(&self, table: &str) -> Result<bool, WorkspaceError> {
+        compact::drop_table(self, table)
+    }
+
+    /// Merges runs of small segments, which many small appends leave behind. Queries that run meanwhile keep what
+    /// they read: merged segments are removed when they have been out of use for `grace`. Returns how many segments
+    /// were merged.
+    pub fn compact(&self, table: &str, grace: std::time::Duration) -> Result<usize, WorkspaceError> {
+        compact::compact(self, table, grace)
+    }
+
+    /// What a table takes on disk. Complexity: one footer per segment.
+    pub fn size(&self, table: &str) -> Result<TableSize, WorkspaceError> {
+        scan::size(&self.table_folder(table)?, table)
     }
 
     fn table_folder(&self, table: &str) -> Result<PathBuf, WorkspaceError> {

@@ -2,28 +2,13 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
+use crate::segment;
 use crate::WorkspaceError;
 use crate::schema::{self, TableSchema};
 
-/// Finished segments in the order they were appended.
-pub(crate) fn segments(folder: &Path) -> Result<Vec<PathBuf>, WorkspaceError> {
-    let entries = std::fs::read_dir(folder).map_err(|error| WorkspaceError::io("list", folder, error))?;
-    let mut segments = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| WorkspaceError::io("list", folder, error))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        // Names with a dot in front are appends under way, or what a crash left of one.
-        if !name.starts_with('.') && name.ends_with(".parquet") {
-            segments.push(path);
-        }
-    }
-    segments.sort();
-    Ok(segments)
-}
-
 pub(crate) fn scan(folder: &Path, table: &str) -> Result<Option<LazyFrame>, WorkspaceError> {
     let Some(schema) = schema::read(folder)? else { return Ok(None) };
-    let segments = segments(folder)?;
+    let segments = segment::live(folder)?;
     check(&segments, table)?;
     let frames: Vec<LazyFrame> =
         segments.iter().map(|segment| scan_segment(segment, &schema, table)).collect::<Result<_, _>>()?;
@@ -48,7 +33,7 @@ fn check(segments: &[PathBuf], table: &str) -> Result<(), WorkspaceError> {
 }
 
 pub(crate) fn verify(folder: &Path, table: &str) -> Result<(), WorkspaceError> {
-    let segments = if folder.exists() { segments(folder)? } else { Vec::new() };
+    let segments = if folder.exists() { segment::live(folder)? } else { Vec::new() };
     for segment in &segments {
         let opened = std::fs::File::open(segment).map_err(|error| WorkspaceError::io("read", segment, error))?;
         if let Err(error) = ParquetReader::new(opened).finish() {
@@ -58,12 +43,33 @@ pub(crate) fn verify(folder: &Path, table: &str) -> Result<(), WorkspaceError> {
     Ok(())
 }
 
+/// What a table takes on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableSize {
+    pub segments: u64,
+    pub bytes: u64,
+    pub rows: u64,
+}
+
+pub(crate) fn size(folder: &Path, table: &str) -> Result<TableSize, WorkspaceError> {
+    let mut size = TableSize::default();
+    for segment in segment::live(folder)? {
+        let read = |error| WorkspaceError::io("read", &segment, error);
+        let opened = std::fs::File::open(&segment).map_err(read)?;
+        size.bytes += opened.metadata().map_err(read)?.len();
+        size.segments += 1;
+        let footer = ParquetReader::new(opened).get_metadata().map(|footer| footer.num_rows as u64);
+        size.rows += footer.map_err(|error| segment_error(table, &segment, &error.to_string(), 0))?;
+    }
+    Ok(size)
+}
+
 fn segment_error(table: &str, path: &Path, why: &str, intact: usize) -> WorkspaceError {
     WorkspaceError::Segment { table: table.to_owned(), path: path.to_owned(), why: why.to_owned(), intact }
 }
 
 /// The segment with the table's columns in the table's order: columns it was written without are null.
-fn scan_segment(segment: &Path, schema: &TableSchema, table: &str) -> Result<LazyFrame, WorkspaceError> {
+pub(crate) fn scan_segment(segment: &Path, schema: &TableSchema, table: &str) -> Result<LazyFrame, WorkspaceError> {
     let fail = |error: PolarsError| segment_error(table, segment, &error.to_string(), 0);
     let path = PlRefPath::try_from_path(segment).map_err(fail)?;
     let mut frame = LazyFrame::scan_parquet(path, ScanArgsParquet::default()).map_err(fail)?;
