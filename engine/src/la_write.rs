@@ -97,7 +97,7 @@ impl Engine {
                     &full_name,
                     "the local workspace",
                 )?),
-                false => self.append_locally(frame, &full_name),
+                false => self.append_locally(frame, tags, &full_name),
             };
         }
         self.write_to_service(frame, tags, request, &full_name)

@@ -1,16 +1,22 @@
 //! Rows into a custom table of the local workspace.
 
 use huntbook_azure::custom_table::{TIME_GENERATED, TYPE};
+use huntbook_kql::KqlType;
+use huntbook_workspace::{ColumnSchema, ColumnType};
 use polars::prelude::*;
 
+use crate::frames::Tags;
 use crate::{Engine, Error, Result};
 
 impl Engine {
     /// Appends rows to a table of the local workspace by the service's rules and reports what was accepted:
     /// `TimeGenerated` is added when the frame has none, `Type` repeats the table's name.
-    pub(super) fn append_locally(&self, frame: &DataFrame, full_name: &str) -> Result<String> {
+    pub(super) fn append_locally(&self, frame: &DataFrame, tags: &Tags, full_name: &str) -> Result<String> {
         let rows = service_columns(frame, full_name)?;
-        let appended = self.workspace().append(full_name, rows)?;
+        let appended = match self.typed_columns(&rows, tags, full_name)? {
+            Some(columns) => self.workspace().append_typed(full_name, rows, columns)?,
+            None => self.workspace().append(full_name, rows)?,
+        };
         let schema = match (appended.created, appended.new_columns.is_empty()) {
             (true, _) => format!(" (table created with {} columns)", appended.new_columns.len()),
             (false, true) => String::new(),
@@ -18,6 +24,43 @@ impl Engine {
         };
         Ok(format!("{} rows accepted into {}{schema}", appended.rows, appended.table))
     }
+
+    /// The columns' types where some of them are more than polars knows; a table that has text there keeps text.
+    fn typed_columns(&self, rows: &DataFrame, tags: &Tags, table: &str) -> Result<Option<Vec<ColumnSchema>>> {
+        if tags.is_empty() {
+            return Ok(None);
+        }
+        let known = self.workspace().schema(table)?;
+        let has_text = |name: &str| {
+            let column = known.as_ref().and_then(|schema| schema.column(name));
+            column.is_some_and(|column| column.column_type == ColumnType::String)
+        };
+        let types = self.kql_types(rows, tags);
+        let column = |(name, kind): (&str, KqlType)| {
+            let kind = match column_type(kind)? {
+                ColumnType::Dynamic | ColumnType::Guid if has_text(name) => ColumnType::String,
+                kind => kind,
+            };
+            Some(ColumnSchema { name: name.to_owned(), column_type: kind })
+        };
+        // A type that a table cannot hold is the workspace's error.
+        Ok(rows.get_column_names_str().into_iter().zip(types).map(column).collect())
+    }
+}
+
+fn column_type(kind: KqlType) -> Option<ColumnType> {
+    Some(match kind {
+        KqlType::Bool => ColumnType::Bool,
+        KqlType::Int => ColumnType::Int,
+        KqlType::Long => ColumnType::Long,
+        KqlType::Real => ColumnType::Real,
+        KqlType::String => ColumnType::String,
+        KqlType::Datetime => ColumnType::Datetime,
+        KqlType::Timespan => ColumnType::Timespan,
+        KqlType::Dynamic => ColumnType::Dynamic,
+        KqlType::Guid => ColumnType::Guid,
+        KqlType::Decimal => return None,
+    })
 }
 
 /// The collector takes no column of the name TimeGenerated; this one is named as the time of the rows.

@@ -143,3 +143,27 @@ pub(crate) const IGNORED: [Ignored; 15] = [
         "requests carry our own name, and `--cache` keeps answers",
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_has_every_option() {
+        let page = include_str!("../../../docs/kql_magic.md");
+        for spec in &SPECS {
+            let spellings = [format!("`--{}", spec.name), format!("`-{}", spec.name)];
+            assert!(spellings.iter().any(|spelling| page.contains(spelling)), "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn no_spelling_means_two_things() {
+        let plain = |name: &str| name.replace(['-', '_'], "").to_lowercase();
+        let mut seen = std::collections::BTreeSet::new();
+        let own = SPECS.iter().flat_map(|spec| [spec.name].into_iter().chain(spec.aliases.iter().copied()));
+        for name in own.chain(IGNORED.iter().flat_map(|ignored| ignored.names.iter().copied())) {
+            assert!(seen.insert(plain(name)), "{name} is there twice");
+        }
+    }
+}
