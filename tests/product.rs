@@ -15,7 +15,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_huntbook");
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 8] = [
     "jupyter_client>=8.6,<9",
     "jupyter_kernel_test>=0.7,<1",
     "nbformat>=5.10,<6",
@@ -23,6 +23,7 @@ const PACKAGES: [&str; 7] = [
     "papermill>=2.6,<3",
     "pytest>=8,<10",
     "psutil>=6,<8",
+    "duckdb-kql>=1.1,<2",
 ];
 /// Variables, by how they begin, that `cargo test` and rustup set and a user's shell does not.
 const SET_BY_CARGO: [&str; 9] = [
@@ -48,7 +49,7 @@ macro_rules! python_tests {
         })* };
 }
 
-python_tests! { kernel magics completion errors injection interrupt protocol conformance headless bad_input second_start history input }
+python_tests! { connections kernel magics completion errors injection interrupt protocol conformance headless bad_input second_start history input }
 
 #[test]
 fn every_python_file_is_run() {

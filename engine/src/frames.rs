@@ -152,6 +152,11 @@ impl Frames {
     }
 }
 
+/// Names of a frame's columns, in order.
+pub(crate) fn column_names(frame: &DataFrame) -> impl Iterator<Item = &str> {
+    frame.get_column_names().into_iter().map(|name| name.as_str())
+}
+
 pub(crate) fn info(id: FrameId, frame: &DataFrame) -> FrameInfo {
     let columns = frame.schema().iter().map(|(name, data_type)| (name.to_string(), wire_type(data_type))).collect();
     FrameInfo { id, rows: frame.height() as u64, columns }

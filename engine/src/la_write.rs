@@ -16,7 +16,7 @@ use self::encode::Encoder;
 use crate::connections::Place;
 use crate::connections::definition::{Definition, Kind, Origin};
 use crate::connections::remote::config_error;
-use crate::frames::Tags;
+use crate::frames::{Tags, column_names};
 use crate::{CancelToken, Engine, Error, Result};
 
 /// Where rows go, and how.
@@ -214,7 +214,7 @@ impl Engine {
     }
 
     fn columns_of(&self, frame: &DataFrame, tags: &Tags) -> diff::Columns {
-        let names = frame.get_column_names_str().into_iter().map(str::to_owned);
+        let names = column_names(frame).map(str::to_owned);
         names.zip(self.kql_types(frame, tags)).collect()
     }
 }

@@ -6,7 +6,7 @@ use huntbook_kql::KqlType;
 use huntbook_wire::{FrameInfo, Plan};
 use polars::prelude::DataFrame;
 
-use crate::frames::{self, Tags};
+use crate::frames::{self, Tags, column_names};
 use crate::{Engine, QueryAnswer, Result};
 
 impl Engine {
@@ -129,7 +129,7 @@ impl Engine {
 }
 
 fn tags_of(answer: &QueryAnswer) -> Tags {
-    let named = answer.frame.get_column_names_str().into_iter().zip(&answer.types);
+    let named = column_names(&answer.frame).zip(&answer.types);
     named
         .filter_map(|(name, kind)| Some((name.to_owned(), KqlType::from_name(kind)?)))
         .filter(|(_, kind)| matches!(kind, KqlType::Dynamic | KqlType::Guid))

@@ -90,7 +90,7 @@ fn unknown(name: &str) -> Error {
 }
 
 /// A value as KQL.
-pub fn literal_text(value: &Literal) -> String {
+pub(crate) fn literal_text(value: &Literal) -> String {
     match value {
         Literal::Bool(Some(value)) => value.to_string(),
         Literal::Bool(None) => "bool(null)".into(),

@@ -15,11 +15,12 @@ use polars::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::columns::Rows;
+use crate::frames::column_names;
 use crate::{Error, Result};
 
 /// What is known about an answer that was kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub version: u32,
     pub key: String,
     /// Name of the connection, and what it reaches
@@ -72,7 +73,7 @@ impl Cache {
     pub(crate) fn keep(&self, name: &str, mut entry: Entry, rows: &Rows) -> Result<()> {
         let folder = self.named(name)?;
         fs::create_dir_all(&folder).map_err(|error| Error::io("make the folder", &folder, &error))?;
-        let types = rows.frame.get_column_names_str().into_iter().zip(&rows.types);
+        let types = column_names(&rows.frame).zip(&rows.types);
         entry.columns = types.map(|(column, kind)| (column.to_owned(), kind.name().to_owned())).collect();
         let path = folder.join(format!("{}.parquet", entry.key));
         replace(&path, |file| Ok(ParquetWriter::new(file).finish(&mut rows.frame.clone()).map(drop)?))?;

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 /// What answers the queries of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub(crate) enum Kind {
     LogAnalytics,
     /// Azure Data Explorer, and whatever speaks its protocol
     Kusto,
@@ -36,12 +36,12 @@ impl Kind {
     ];
 
     /// By the word in front of `://`, or behind an `@`.
-    pub fn named(scheme: &str) -> Option<Kind> {
+    pub(crate) fn named(scheme: &str) -> Option<Kind> {
         let scheme = scheme.to_ascii_lowercase();
         Kind::SCHEMES.iter().find(|(name, _)| *name == scheme).map(|(_, kind)| *kind)
     }
 
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::LogAnalytics => "loganalytics",
             Kind::Kusto => "kusto",
@@ -51,14 +51,14 @@ impl Kind {
         }
     }
 
-    pub fn is_remote(self) -> bool {
+    pub(crate) fn is_remote(self) -> bool {
         matches!(self, Kind::LogAnalytics | Kind::Kusto | Kind::ApplicationInsights)
     }
 }
 
 /// Where a connection was written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// In a cell
     Notebook,
     File {
@@ -70,7 +70,7 @@ pub enum Origin {
 
 /// Everything that was said about a connection. Secrets never show.
 #[derive(Clone)]
-pub struct Definition {
+pub(crate) struct Definition {
     pub name: String,
     pub kind: Kind,
     pub origin: Origin,
@@ -145,12 +145,12 @@ pub(super) fn canonical(name: &str) -> String {
 }
 
 impl Definition {
-    pub fn new(name: impl Into<String>, kind: Kind, origin: Origin) -> Definition {
+    pub(crate) fn new(name: impl Into<String>, kind: Kind, origin: Origin) -> Definition {
         Definition { name: name.into(), kind, origin, settings: BTreeMap::new(), secrets: BTreeMap::new() }
     }
 
     /// Errors: a key that connections do not have. The value is not shown: it may be a secret.
-    pub fn set(&mut self, name: &str, value: String) -> Result<()> {
+    pub(crate) fn set(&mut self, name: &str, value: String) -> Result<()> {
         let wanted = canonical(name);
         let named = |key: &&Key| canonical(key.name) == wanted || key.aliases.iter().any(|alias| *alias == wanted);
         let Some(key) = KEYS.iter().find(named) else { return Err(unknown_key(name)) };
@@ -163,7 +163,7 @@ impl Definition {
     }
 
     /// A word without a value: `code`, `anonymous`.
-    pub fn set_word(&mut self, word: &str) -> Result<()> {
+    pub(crate) fn set_word(&mut self, word: &str) -> Result<()> {
         let wanted = canonical(word);
         let Some((_, credential)) = WORDS.iter().find(|(name, _)| *name == wanted) else {
             let words: Vec<&str> = WORDS.iter().map(|(name, _)| *name).collect();
@@ -176,20 +176,20 @@ impl Definition {
         Ok(())
     }
 
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(String::as_str)
     }
 
-    pub fn secret(&self, name: &str) -> Option<&Secret> {
+    pub(crate) fn secret(&self, name: &str) -> Option<&Secret> {
         self.secrets.get(name)
     }
 
-    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         self.secrets.values()
     }
 
     /// Takes from another connection to the same kind of service what this one leaves open: how to sign in, where.
-    pub fn inherit(&mut self, other: &Definition) {
+    pub(crate) fn inherit(&mut self, other: &Definition) {
         const WHO: [&str; 6] =
             ["credential", "client_id", "user_name", "certificate_file", "certificate_thumbprint", "tenant"];
         const WHERE: [&str; 6] = ["cluster", "cloud", "endpoint", "authority", "audience", "ca_file"];
@@ -211,7 +211,7 @@ impl Definition {
     }
 
     /// What is missing for a connection of this kind.
-    pub fn complete(&self) -> Result<()> {
+    pub(crate) fn complete(&self) -> Result<()> {
         let has = |keys: &[&str]| keys.iter().any(|key| self.get(key).is_some());
         let missing = match self.kind {
             Kind::LogAnalytics if !has(&["workspace", "resource_id"]) => "workspace='<workspace id>'",
@@ -225,7 +225,7 @@ impl Definition {
     }
 
     /// What it reaches, for a person.
-    pub fn target(&self) -> String {
+    pub(crate) fn target(&self) -> String {
         let part = |key: &str| self.get(key).unwrap_or("?").to_owned();
         match self.kind {
             Kind::LogAnalytics => match self.get("workspace") {
@@ -242,7 +242,7 @@ impl Definition {
     }
 
     /// What tells two connections apart, for caches: who asks does not count, nor what it is called.
-    pub fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         let parts = ["endpoint", "cloud"].map(|key| self.get(key).unwrap_or_default());
         format!("{} {} {}", self.kind.name(), self.target(), parts.join(" ")).trim_end().to_owned()
     }

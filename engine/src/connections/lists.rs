@@ -1,6 +1,5 @@
 //! What there is to tell about connections: lists, schemas, checks.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,7 +25,7 @@ impl Engine {
             format!("connected to {}: {} ({})", definition.name, definition.target(), definition.kind.name());
         let Some(client) = &connection.client else {
             let tables = self.catalog_at(&self.place(Some(&definition.name))?)?.table_names();
-            let _ = write!(text, "\n{} tables", tables.len());
+            text.push_str(&format!("\n{} tables", tables.len()));
             return Ok(text);
         };
         const QUERY: &str = "print huntbook = 1";
@@ -34,12 +33,12 @@ impl Engine {
             Ask { query: QUERY, range: None, time_column: None, properties: &[], timeout: None, allow_partial: false };
         let cancel = self.cancel_token();
         client.ask(&ask, &cancel).map_err(|error| error_of(&error, QUERY, connection.name()))?;
-        let _ = write!(text, "\nsigned in with {}", client.signed_in());
+        text.push_str(&format!("\nsigned in with {}", client.signed_in()));
         match self.read_schema(connection, client) {
-            Ok(tables) => drop(write!(text, "\n{tables} tables known for completion")),
+            Ok(tables) => text.push_str(&format!("\n{tables} tables known for completion")),
             Err(error) if error.kind == "Interrupted" => return Err(error),
             Err(error) => {
-                drop(write!(text, "\nits schema cannot be read, so there is no completion of its tables: {error}"))
+                text.push_str(&format!("\nits schema cannot be read, so there is no completion of its tables: {error}"))
             }
         }
         Ok(text)

@@ -97,7 +97,7 @@ impl Engine {
         Ok(format!("{lets}{}", without_declaration(&query)))
     }
 
-    fn value_for(&self, request: &QueryRequest, name: &str) -> Option<huntbook_kql::Literal> {
+    pub(super) fn value_for(&self, request: &QueryRequest, name: &str) -> Option<huntbook_kql::Literal> {
         let given = request.parameters.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         given.or_else(|| self.scalar(name))
     }

@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use polars::prelude::*;
 
 use super::columns::Rows;
+use crate::frames::column_names;
 use crate::time_range::TimeRange;
 use crate::{Error, Result};
 
@@ -93,7 +94,7 @@ fn worker<W, T>(queue: &Mutex<Queue<W, T>>, changed: &Condvar, work: &impl Fn(&W
 pub(crate) fn stacked(mut parts: Vec<(String, Rows)>, mark: Option<&str>) -> Result<Rows> {
     let mut columns: Vec<(String, huntbook_kql::KqlType, String)> = Vec::new();
     for (part, rows) in &parts {
-        for (name, kind) in rows.frame.get_column_names_str().into_iter().zip(&rows.types) {
+        for (name, kind) in column_names(&rows.frame).zip(&rows.types) {
             match columns.iter().find(|(known, _, _)| known == name) {
                 None => columns.push((name.to_owned(), *kind, part.clone())),
                 Some((_, known, _)) if known == kind => {}
@@ -234,7 +235,7 @@ mod tests {
         let first = rows(df!("a" => [1i64], "b" => ["x"]).unwrap(), &[KqlType::Long, KqlType::String]);
         let second = rows(df!("b" => ["y"], "c" => [true]).unwrap(), &[KqlType::String, KqlType::Bool]);
         let both = stacked(vec![("w1".into(), first.clone()), ("w2".into(), second)], Some("_workspace")).unwrap();
-        assert_eq!(both.frame.get_column_names_str(), ["a", "b", "c", "_workspace"]);
+        assert_eq!(column_names(&both.frame).collect::<Vec<_>>(), ["a", "b", "c", "_workspace"]);
         assert_eq!((both.frame.height(), both.types.len()), (2, 4));
         let other = rows(df!("a" => ["1"]).unwrap(), &[KqlType::String]);
         let error = stacked(vec![("w1".into(), first), ("w2".into(), other)], None).unwrap_err();

@@ -43,7 +43,7 @@ fn token_end(text: &str) -> usize {
 /// Reads `scheme://...`.
 ///
 /// Errors: an unknown scheme or key, a quote or bracket that is not closed, a key twice.
-pub fn parse(text: &str) -> Result<Definition> {
+pub(crate) fn parse(text: &str) -> Result<Definition> {
     let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong("it has no `://`"))?;
     let kind = Kind::named(scheme.trim()).ok_or_else(|| {
         wrong(&format!("`{scheme}://` is not known: there are loganalytics, kusto (adx, azuredataexplorer), applicationinsights, local, file"))

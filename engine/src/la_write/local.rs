@@ -5,7 +5,7 @@ use huntbook_kql::KqlType;
 use huntbook_workspace::{ColumnSchema, ColumnType};
 use polars::prelude::*;
 
-use crate::frames::Tags;
+use crate::frames::{Tags, column_names};
 use crate::{Engine, Error, Result};
 
 impl Engine {
@@ -44,7 +44,7 @@ impl Engine {
             Some(ColumnSchema { name: name.to_owned(), column_type: kind })
         };
         // A type that a table cannot hold is the workspace's error.
-        Ok(rows.get_column_names_str().into_iter().zip(types).map(column).collect())
+        Ok(column_names(rows).zip(types).map(column).collect())
     }
 }
 

@@ -91,7 +91,7 @@ async fn serve(
     tokio::pin!(connection);
     let served = tokio::select! {
         served = connection.as_mut() => served,
-        _ = ends.wait_for(|ending| *ending) => {
+        () = async { drop(ends.wait_for(|ending| *ending).await) } => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
