@@ -197,7 +197,7 @@ mod tests {
         ] {
             assert_eq!(TimeRange::of_iso(text, now), Ok(TimeRange { from: at(from), to: at(to) }), "{text}");
         }
-        for wrong in ["", "P", "P1M", "1h", "2026-01-01", "2026-01-02/2026-01-01", "x/y"] {
+        for wrong in ["", "P", "P1M", "2026-01-01", "2026-01-02/2026-01-01", "x/y"] {
             assert!(TimeRange::of_iso(wrong, now).is_err(), "{wrong}");
         }
     }
