@@ -139,9 +139,11 @@ impl Stream {
             if swallow.is_none() {
                 keep = keep.min(patterns::unfinished(&text, self.before));
             }
-            // A hit is never cut.
-            while let Some(hit) = hits.iter().find(|hit| hit.start < keep && keep < hit.end) {
-                keep = hit.start;
+            // A secret is never cut, nor what stands in front of it and tells that it is one.
+            let spans: Vec<Range<usize>> =
+                hits.iter().cloned().chain(found.iter().map(|hit| hit.keyword..hit.range.end)).collect();
+            while let Some(span) = spans.iter().find(|span| span.start < keep && keep < span.end) {
+                keep = span.start;
             }
         }
         let whole: Vec<Range<usize>> = hits.into_iter().take_while(|hit| hit.end <= keep).collect();
