@@ -15,7 +15,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_huntbook");
-const PACKAGES: [&str; 13] = [
+const PACKAGES: &[&str] = &[
     "jupyter_client>=8.6,<9",
     "jupyter_kernel_test>=0.7,<1",
     "nbformat>=5.10,<6",
@@ -30,6 +30,7 @@ const PACKAGES: [&str; 13] = [
     "Kqlmagic==0.1.114.post26",
     "prettytable<3.12",
     "setuptools<81",
+    "duckdb-kql>=1.1,<2",
 ];
 /// Variables, by how they begin, that `cargo test` and rustup set and a user's shell does not.
 const SET_BY_CARGO: [&str; 9] = [
@@ -55,7 +56,7 @@ macro_rules! python_tests {
         })* };
 }
 
-python_tests! { kernel magics completion errors injection interrupt protocol conformance headless bad_input second_start history input serve serve_clients serve_ingestion }
+python_tests! { kernel magics completion errors injection interrupt protocol conformance headless bad_input second_start history input serve serve_clients serve_ingestion connections }
 
 #[test]
 fn every_python_file_is_run() {

@@ -10,12 +10,18 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use huntbook_kql::catalogs::{Files, Layered, Watchlists};
+use huntbook_kql::catalogs::{FileFormat, Files, Layered, Watchlists};
 use huntbook_kql::{Catalog, Engine as KqlEngine, KqlType, Limits, Literal as KqlLiteral, QueryError, Stopped};
 use huntbook_workspace::{ColumnType, TableSchema, Workspace};
 use polars::prelude::{DataFrame, IntoLazy, LazyFrame};
 
+use crate::connections::Place;
+use crate::connections::cache::{Cache, Cached};
+use crate::connections::request::Provenance;
+use crate::frames::{self, Tags};
 use crate::functions::Functions;
+use crate::in_range::InRange;
+use crate::time_range::TimeRange;
 use crate::{Engine, Error, QueryAnswer, Result};
 
 /// What queries can name besides frames and the workspace's tables.
@@ -29,12 +35,16 @@ pub(crate) struct Attached {
 }
 
 impl Engine {
+    /// Runs a query over everything a query on this machine can name.
     pub(crate) fn kql_on(&self, query: &str, piped_input: Option<LazyFrame>) -> Result<QueryAnswer> {
         let mut engine = self.kql_engine()?;
         if let Some(frame) = piped_input {
             engine = engine.with_piped_input(frame);
         }
-        let query = query.to_owned();
+        self.run_local(engine, query.to_owned())
+    }
+
+    pub(crate) fn run_local(&self, engine: KqlEngine, query: String) -> Result<QueryAnswer> {
         let workspace = self.workspace.clone();
         self.cancel.run(move |token| {
             let result = engine.with_cancel_token(token).run(&query).map_err(|error| match error {
@@ -42,11 +52,19 @@ impl Engine {
                 QueryError::Execution(_) => damage(&workspace, &query).unwrap_or_else(|| kql_error(&error, &query)),
                 _ => kql_error(&error, &query),
             })?;
+            let provenance = Provenance {
+                connection: "local workspace".to_owned(),
+                is_local: true,
+                rows: result.frame.height(),
+                ..Provenance::default()
+            };
             Ok(QueryAnswer {
                 frame: Arc::new(result.frame),
                 types: result.schema.iter().map(|column| column.kql_type.to_string()).collect(),
                 render: result.render,
                 earlier_results: result.earlier_results,
+                warnings: Vec::new(),
+                provenance,
             })
         })
     }
@@ -55,25 +73,53 @@ impl Engine {
     ///
     /// Errors: a functions folder that cannot be read.
     pub fn kql_engine(&self) -> Result<KqlEngine> {
-        let catalog = self.kql_catalog()?;
-        let state = self.state();
-        let engine = KqlEngine::new(catalog).with_limits(state.attached.limits);
-        let parameters = state.attached.parameters.iter().cloned();
-        Ok(parameters.fold(engine, |engine, (name, value)| engine.with_parameter(name, value)))
+        self.engine_at(&Place::Workspace, None)
+    }
+
+    /// KQL over the frames of this session and what a place on this machine has. With a range, only rows of tables
+    /// whose time column is in it.
+    ///
+    /// Errors: a functions folder that cannot be read, a folder that is not there.
+    pub(crate) fn engine_at(&self, place: &Place, range: Option<(TimeRange, Option<String>)>) -> Result<KqlEngine> {
+        let catalog = self.catalog_at(place)?;
+        let engine = match range {
+            Some((range, column)) => KqlEngine::new(InRange::new(catalog, range, column)),
+            None => KqlEngine::new(catalog),
+        };
+        let (parameters, limits) = {
+            let state = self.state();
+            (state.attached.parameters.clone(), state.attached.limits)
+        };
+        let engine = engine.with_limits(limits);
+        Ok(parameters.into_iter().fold(engine, |engine, (name, value)| engine.with_parameter(name, value)))
     }
 
     /// What a query can name now.
     pub(crate) fn kql_catalog(&self) -> Result<Layered> {
+        self.catalog_at(&Place::Workspace)
+    }
+
+    /// What a query can name at a place on this machine.
+    pub(crate) fn catalog_at(&self, place: &Place) -> Result<Layered> {
         let mut catalog = Layered::new().with(Named::snapshot(self));
         let state = self.state();
         catalog = catalog.with(state.attached.files.clone());
-        catalog = catalog.with(Stored::new(self));
         let own = [self.workspace.folder().join("watchlists")];
-        for folder in state.attached.watchlists.iter().chain(&own) {
-            catalog = catalog.with(Watchlists::new(folder));
-        }
+        let watchlists: Vec<PathBuf> = state.attached.watchlists.iter().chain(&own).cloned().collect();
         let functions = state.attached.functions.clone();
         drop(state);
+        catalog = match place {
+            Place::Workspace | Place::Remote(_) => catalog.with(Stored::new(self, self.workspace.clone())),
+            Place::OtherWorkspace(folder) => {
+                let folder = self.existing_folder(folder)?;
+                catalog.with(Stored::new(self, Workspace::open(folder)?))
+            }
+            Place::Files(folder) => catalog.with(files_of(&self.existing_folder(folder)?)?),
+        };
+        catalog = catalog.with(Cached::new(Cache::of_workspace(self.workspace.folder())));
+        for folder in watchlists {
+            catalog = catalog.with(Watchlists::new(folder));
+        }
         for folder in functions.iter().chain([&self.functions]) {
             catalog = catalog.with_shared(folder.current().map_err(|problem| Error::new("KqlError", problem))?);
         }
@@ -126,6 +172,21 @@ impl Engine {
         Ok(folder)
     }
 
+    /// The value that `${name}` has now.
+    pub(crate) fn scalar(&self, name: &str) -> Option<KqlLiteral> {
+        let state = self.state();
+        let bound = state.attached.parameters.iter().rev().find(|(known, _)| known == name);
+        bound.map(|(_, value)| value.clone()).or_else(|| kql_literal(state.scalars.get(name)?))
+    }
+
+    /// The text that `name` holds, if it is a text.
+    pub fn scalar_text(&self, name: &str) -> Option<String> {
+        match self.scalar(name)? {
+            KqlLiteral::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Gives a scalar to later queries, as `${name}`.
     pub fn bind_scalar(&self, name: &str, value: huntbook_wire::Literal) {
         self.state().scalars.insert(name.to_owned(), value);
@@ -163,20 +224,21 @@ pub(crate) fn damage(workspace: &Workspace, query: &str) -> Option<Error> {
 struct Named {
     /// Of the workspace
     folder: PathBuf,
-    frames: Vec<(String, Arc<DataFrame>)>,
+    frames: Vec<(String, Arc<DataFrame>, Tags)>,
     scalars: Vec<(String, huntbook_wire::Literal)>,
 }
 
 impl Named {
     fn snapshot(engine: &Engine) -> Named {
         let state = engine.state();
-        let frame = |(name, _, _): (String, usize, usize)| {
+        let frame = |name: String| {
             let id = state.frames.by_name(&name)?;
-            Some((name, state.frames.get(id)?))
+            Some((name, state.frames.get(id)?, state.frames.tags(id)))
         };
+        let names = state.frames.names().into_iter().map(|(name, _, _)| name);
         Named {
             folder: engine.settings.workspace.clone(),
-            frames: state.frames.names().into_iter().filter_map(frame).collect(),
+            frames: names.chain(frames::LAST.map(str::to_owned)).filter_map(frame).collect(),
             scalars: state.scalars.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         }
     }
@@ -184,12 +246,13 @@ impl Named {
 
 impl Catalog for Named {
     fn table_names(&self) -> Vec<String> {
-        self.frames.iter().map(|(name, _)| name.clone()).collect()
+        let is_last = |name: &str| frames::LAST.contains(&name);
+        self.frames.iter().map(|(name, _, _)| name.clone()).filter(|name| !is_last(name)).collect()
     }
 
     fn table(&self, name: &str) -> std::result::Result<Option<LazyFrame>, String> {
-        let found = self.frames.iter().find(|(bound, _)| bound == name);
-        Ok(found.map(|(_, frame)| frame.as_ref().clone().lazy()))
+        let found = self.frames.iter().find(|(bound, _, _)| bound == name);
+        Ok(found.map(|(_, frame, _)| frame.as_ref().clone().lazy()))
     }
 
     fn geo_database(&self) -> std::result::Result<Arc<dyn huntbook_kql::GeoDatabase>, String> {
@@ -197,15 +260,35 @@ impl Catalog for Named {
     }
 
     fn scalar(&self, name: &str) -> Option<KqlLiteral> {
-        let (_, value) = self.scalars.iter().find(|(bound, _)| bound == name)?;
-        Some(match value {
-            huntbook_wire::Literal::Null => return None,
-            huntbook_wire::Literal::Bool(value) => KqlLiteral::Bool(Some(*value)),
-            huntbook_wire::Literal::Int(value) => KqlLiteral::Long(Some(*value)),
-            huntbook_wire::Literal::Float(value) => KqlLiteral::Real(Some(*value)),
-            huntbook_wire::Literal::String(value) => KqlLiteral::String(value.clone()),
-        })
+        kql_literal(&self.scalars.iter().find(|(bound, _)| bound == name)?.1)
     }
+
+    fn column_type(&self, table: &str, column: &str) -> Option<KqlType> {
+        let (_, _, tags) = self.frames.iter().find(|(bound, _, _)| bound == table)?;
+        tags.iter().find(|(name, _)| name == column).map(|(_, kind)| *kind)
+    }
+}
+
+fn kql_literal(value: &huntbook_wire::Literal) -> Option<KqlLiteral> {
+    Some(match value {
+        huntbook_wire::Literal::Null => return None,
+        huntbook_wire::Literal::Bool(value) => KqlLiteral::Bool(Some(*value)),
+        huntbook_wire::Literal::Int(value) => KqlLiteral::Long(Some(*value)),
+        huntbook_wire::Literal::Float(value) => KqlLiteral::Real(Some(*value)),
+        huntbook_wire::Literal::String(value) => KqlLiteral::String(value.clone()),
+    })
+}
+
+/// The data files of a folder, each of them a table by the name of its file.
+fn files_of(folder: &Path) -> Result<Files> {
+    let entries = std::fs::read_dir(folder).map_err(|error| Error::io("list", folder, &error))?;
+    let mut files = Files::new();
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| FileFormat::of(path).is_some()) {
+        let stem = path.file_name().and_then(|name| name.to_str()?.split('.').next()).unwrap_or_default();
+        let name: String = stem.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+        files = files.with(name, path);
+    }
+    Ok(files)
 }
 
 /// The workspace's tables, and local files for `externaldata`.
@@ -217,9 +300,8 @@ struct Stored {
 }
 
 impl Stored {
-    fn new(engine: &Engine) -> Stored {
-        let (base, workspace) = (engine.settings.base.clone(), engine.workspace.clone());
-        Stored { base, workspace, schemas: Mutex::default() }
+    fn new(engine: &Engine, workspace: Workspace) -> Stored {
+        Stored { base: engine.settings.base.clone(), workspace, schemas: Mutex::default() }
     }
 }
 

@@ -1,10 +1,17 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use huntbook_kql::KqlType;
 use huntbook_wire::{DataType, FrameInfo};
 use polars::prelude::{DataFrame, DataType as PolarsType};
 
 pub type FrameId = u64;
+
+/// The text columns of a frame that are more than text: `dynamic` (JSON) and `guid`.
+pub(crate) type Tags = Vec<(String, KqlType)>;
+
+/// Names of the last result: the second is Kqlmagic's.
+pub(crate) const LAST: [&str; 2] = ["_", "_kql_raw_result_"];
 
 /// The frames that the engine holds: as long as a name is bound to one or a cell has a handle on it.
 #[derive(Default)]
@@ -12,6 +19,8 @@ pub(crate) struct Frames {
     next: FrameId,
     frames: HashMap<FrameId, Held>,
     names: BTreeMap<String, FrameId>,
+    /// The result of the last query, which `_` names.
+    last: Option<FrameId>,
     /// Set while a cell runs that may be rolled back.
     checkpoint: Option<Checkpoint>,
 }
@@ -26,6 +35,7 @@ struct Checkpoint {
 
 struct Held {
     frame: Arc<DataFrame>,
+    tags: Tags,
     /// Handles in the cell process.
     handles: usize,
 }
@@ -33,8 +43,25 @@ struct Held {
 impl Frames {
     pub(crate) fn insert(&mut self, frame: Arc<DataFrame>) -> FrameId {
         self.next += 1;
-        self.frames.insert(self.next, Held { frame, handles: 0 });
+        self.frames.insert(self.next, Held { frame, tags: Tags::new(), handles: 0 });
         self.next
+    }
+
+    pub(crate) fn tag(&mut self, id: FrameId, tags: Tags) {
+        if let Some(held) = self.frames.get_mut(&id) {
+            held.tags = tags;
+        }
+    }
+
+    pub(crate) fn tags(&self, id: FrameId) -> Tags {
+        self.frames.get(&id).map_or_else(Tags::new, |held| held.tags.clone())
+    }
+
+    /// What `_` names from now on; nothing after a query that failed.
+    pub(crate) fn set_last(&mut self, id: Option<FrameId>) {
+        if let Some(old) = std::mem::replace(&mut self.last, id).filter(|old| Some(*old) != id) {
+            self.drop_if_unused(old);
+        }
     }
 
     pub(crate) fn get(&self, id: FrameId) -> Option<Arc<DataFrame>> {
@@ -48,6 +75,9 @@ impl Frames {
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<FrameId> {
+        if LAST.contains(&name) {
+            return self.last;
+        }
         self.names.get(name).copied()
     }
 
@@ -91,7 +121,7 @@ impl Frames {
     /// The cell's variables are as before it: what it dropped is there, and what it made has no handle.
     pub(crate) fn roll_back(&mut self) {
         let Some(checkpoint) = self.checkpoint.take() else { return };
-        let named: Vec<FrameId> = self.names.values().copied().collect();
+        let named = self.named();
         self.frames.retain(|id, held| {
             if *id > checkpoint.newest {
                 held.handles = 0;
@@ -103,7 +133,7 @@ impl Frames {
     /// The cell process is gone and its handles with it.
     pub(crate) fn release_all(&mut self) {
         self.checkpoint = None;
-        let named: Vec<FrameId> = self.names.values().copied().collect();
+        let named = self.named();
         self.frames.retain(|id, held| {
             held.handles = 0;
             named.contains(id)
@@ -112,10 +142,19 @@ impl Frames {
 
     fn drop_if_unused(&mut self, id: FrameId) {
         let unused = self.frames.get(&id).is_some_and(|held| held.handles == 0);
-        if unused && !self.names.values().any(|named| *named == id) {
+        if unused && self.last != Some(id) && !self.names.values().any(|named| *named == id) {
             self.frames.remove(&id);
         }
     }
+
+    fn named(&self) -> Vec<FrameId> {
+        self.names.values().copied().chain(self.last).collect()
+    }
+}
+
+/// Names of a frame's columns, in order.
+pub(crate) fn column_names(frame: &DataFrame) -> impl Iterator<Item = &str> {
+    frame.get_column_names().into_iter().map(|name| name.as_str())
 }
 
 pub(crate) fn info(id: FrameId, frame: &DataFrame) -> FrameInfo {
@@ -170,6 +209,19 @@ mod tests {
         assert!(frames.get(dropped).is_some());
         frames.commit();
         assert!(frames.get(dropped).is_none() && frames.get(kept).is_some());
+    }
+
+    #[test]
+    fn the_last_result_is_kept_until_the_next() {
+        let mut frames = Frames::default();
+        let first = frames.insert(frame());
+        frames.set_last(Some(first));
+        assert_eq!((frames.by_name("_"), frames.by_name("_kql_raw_result_")), (Some(first), Some(first)));
+        assert!(frames.names().is_empty());
+        frames.release_all();
+        assert!(frames.get(first).is_some());
+        frames.set_last(None);
+        assert!(frames.get(first).is_none() && frames.by_name("_").is_none());
     }
 
     #[test]

@@ -1,6 +1,5 @@
-//! What editors ask about a query that is being typed.
+//! What editors ask about frames, and the layout of a query.
 
-use huntbook_kql::{Completions, Hover};
 use serde_json::Value;
 
 use crate::{Engine, Error, Result, table};
@@ -10,21 +9,6 @@ const COLUMNS: usize = 20;
 const ROWS: usize = 5;
 
 impl Engine {
-    /// What may stand at `cursor`, a byte of the query, over the workspace's tables and the named frames.
-    /// Reads schemas, never rows.
-    pub fn kql_completions(&self, query: &str, cursor: usize) -> Completions {
-        match self.kql_engine() {
-            Ok(engine) => engine.complete(query, cursor),
-            // A workspace that cannot be read has no names to offer; running the query says why.
-            Err(_) => Completions { replace: cursor..cursor, items: Vec::new() },
-        }
-    }
-
-    /// What is known about the word at `cursor`, a byte of the query.
-    pub fn kql_hover(&self, query: &str, cursor: usize) -> Option<Hover> {
-        self.kql_engine().ok()?.hover(query, cursor)
-    }
-
     /// A named frame's size and columns, as Markdown; `detailed`: all of its columns with their nulls, and its first
     /// rows.
     pub fn describe(&self, name: &str, detailed: bool) -> Option<String> {

@@ -9,20 +9,26 @@ pub mod blob;
 mod cancel;
 mod catalog;
 mod charts;
+mod connections;
 mod error;
 mod expr;
 mod frames;
 mod functions;
 mod geo;
+mod in_range;
 mod la_write;
 mod language;
 mod lifecycle;
+mod notify;
+mod parameters;
 mod plan;
 mod query;
 mod sample;
 mod serve;
 pub mod table;
+mod templates;
 mod text_table;
+mod time_range;
 mod transfer;
 mod workspace_server;
 
@@ -36,6 +42,8 @@ use huntbook_workspace::Workspace;
 use polars::prelude::DataFrame;
 
 pub use cancel::CancelToken;
+pub use connections::request::{CacheUse, Partial, Provenance, QueryRequest, Split};
+pub use connections::string::leading as leading_connection;
 pub use error::Error;
 pub use frames::FrameId;
 pub use huntbook_azure::redact;
@@ -45,10 +53,14 @@ pub use huntbook_kql::{
 };
 pub use huntbook_wire::{DataType, Expr, FrameInfo, Plan, SourceFormat};
 pub use huntbook_workspace::{Appended, server};
+pub use la_write::WriteRequest;
 pub use language::kql_format;
+pub use parameters::{Wanted, wanted as values_wanted};
 pub use query::{QueryFormat, check_batch, check_report, schema_engine};
 pub use serde_json::Value;
 pub use serve::{CellEvents, Display};
+pub use templates::Template;
+pub use time_range::{TimeRange, duration as timespan, now as time_now};
 pub use workspace_server::WorkspaceQueries;
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -71,6 +83,7 @@ pub struct Engine {
     state: Mutex<State>,
     cancel: CancelToken,
     functions: Arc<functions::Functions>,
+    notifier: notify::Notifier,
 }
 
 #[derive(Default)]
@@ -80,6 +93,7 @@ struct State {
     models: HashMap<u64, Arc<huntbook_factorization::AccessAnomalyModel>>,
     next_model: u64,
     attached: catalog::Attached,
+    connections: connections::Connections,
 }
 
 /// The answer to a KQL query.
@@ -90,6 +104,9 @@ pub struct QueryAnswer {
     pub render: Option<Render>,
     /// How many results of the query are not here: this is the last of them.
     pub earlier_results: usize,
+    /// What the person should know about it.
+    pub warnings: Vec<String>,
+    pub provenance: Provenance,
 }
 
 impl Engine {
@@ -98,7 +115,8 @@ impl Engine {
         std::fs::create_dir_all(&settings.transfer)
             .map_err(|error| Error::io("make the folder", &settings.transfer, &error))?;
         let functions = Arc::new(functions::Functions::new(workspace.folder().join("functions")));
-        Ok(Engine { settings, workspace, state: Mutex::default(), cancel: CancelToken::default(), functions })
+        let (state, cancel, notifier) = (Mutex::default(), CancelToken::default(), notify::Notifier::default());
+        Ok(Engine { settings, workspace, state, cancel, functions, notifier })
     }
 
     pub fn workspace(&self) -> &Workspace {
@@ -112,6 +130,10 @@ impl Engine {
     /// Stops whatever the engine is doing for the running cell.
     pub fn cancel(&self) {
         self.cancel.cancel();
+    }
+
+    pub(crate) fn cancel_token(&self) -> CancelToken {
+        self.cancel.clone()
     }
 
     /// Forgets an earlier cancellation: a new cell begins.

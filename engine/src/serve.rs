@@ -6,7 +6,7 @@ use std::sync::Arc;
 use huntbook_wire::{EngineError, Request, Response};
 use serde_json::Value;
 
-use crate::{Engine, Error, Result, frames, table};
+use crate::{Engine, Error, QueryRequest, Result, WriteRequest, frames, table};
 
 /// Something to show: a MIME bundle with its metadata.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,7 +55,10 @@ impl Engine {
     fn answer(&self, request: Request, events: &dyn CellEvents) -> Result<Response> {
         Ok(match request {
             Request::Resolve { name } => Response::Frame(self.hand_out_named(&name)?),
-            Request::Collect { plan } => Response::Frame(self.hand_out(self.collect(&plan)?)),
+            Request::Collect { plan } => {
+                let tags = self.tags_of_plan(&plan);
+                Response::Frame(self.hand_out_tagged(self.collect(&plan)?, tags))
+            }
             Request::Schema { plan } => {
                 let schema = self.lower(&plan)?.collect_schema()?;
                 let column = |(name, data_type): (&_, &_)| (ToString::to_string(name), frames::wire_type(data_type));
@@ -79,8 +82,14 @@ impl Engine {
                 self.bind_scalar(&name, value);
                 Response::Done
             }
-            Request::Kql { query } => Response::Frame(self.hand_out(self.kql(&query)?.frame)),
-            Request::LaWrite { plan, table } => Response::Text(self.la_write(self.collect(&plan)?.as_ref(), &table)?),
+            Request::Kql { query, options } => {
+                Response::Frame(self.hand_out_answer(&self.query(&QueryRequest::of_cell(query, options)?)?))
+            }
+            Request::LaWrite { plan, table, options } => {
+                let tags = self.tags_of_plan(&plan);
+                let request = WriteRequest::of_cell(table, options);
+                Response::Text(self.write_frame(self.collect(&plan)?.as_ref(), &tags, &request)?)
+            }
             Request::BlobRead { location, format } => {
                 Response::Frame(self.hand_out(Arc::new(self.blob_read(&location, format)?)))
             }

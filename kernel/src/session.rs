@@ -93,6 +93,12 @@ impl Session {
         };
         let engine = Arc::new(Engine::new(settings)?);
         let hub = Hub::start(engine.clone(), private)?;
+        let shows = Arc::downgrade(&hub);
+        engine.show_with(move |display| {
+            if let Some(hub) = shows.upgrade() {
+                hub.emit(Output::Display(display));
+            }
+        });
         let (jobs, receiver) = mpsc::channel::<Job>();
         let process = Arc::new(Mutex::new(None));
         let mut rust = Rust { hub: hub.clone(), folder: options.folder.clone(), cells: None, process: process.clone() };
@@ -234,38 +240,55 @@ impl Session {
 
     /// Makes the Rust variables that a magic names known to the engine.
     fn publish(&self, magic: &Magic) -> Result<(), CellError> {
-        for name in magic.frames_wanted() {
-            let stale = {
-                let state = self.state();
-                state.variables.get(&name).is_some_and(|type_name| is_frame(type_name)) && state.changed.contains(&name)
-            };
-            if stale {
-                self.hidden(format!("huntbook::rt::publish(\"{name}\", &{name}).unwrap();"))?;
-                let mut state = self.state();
-                state.changed.remove(&name);
-                let binding = self.engine.binding(&name);
-                state.in_step.insert(name, binding);
+        let mut known = BTreeSet::new();
+        // The text of a query may itself be a variable: what it names is known after the first round.
+        for _ in 0..2 {
+            for name in magic.frames_wanted(&self.engine) {
+                self.publish_frame(name)?;
             }
-        }
-        for name in magic.scalars_wanted() {
-            if self.state().variables.contains_key(&name) {
-                self.hidden(format!("huntbook::rt::publish_scalar(\"{name}\", &{name}).unwrap();")).map_err(
-                    |error| {
-                        if error.name != "CompileError" {
-                            return error;
-                        }
-                        let type_name = self.state().variables.get(&name).cloned().unwrap_or_default();
-                        CellError::new(
-                            "KqlError",
-                            format!(
-                                "`${{{name}}}` is a {type_name}: only numbers, text and Booleans can stand in a query"
-                            ),
-                        )
-                    },
-                )?;
+            for name in magic.scalars_wanted(&self.engine) {
+                if known.insert(name.clone()) {
+                    self.publish_scalar(&name)?;
+                }
+            }
+            for name in magic.scalars_perhaps_wanted(&self.engine) {
+                let is_frame = self.state().variables.get(&name).is_some_and(|type_name| is_frame(type_name));
+                if !is_frame && known.insert(name.clone()) {
+                    self.publish_scalar(&name)?;
+                }
             }
         }
         Ok(())
+    }
+
+    fn publish_frame(&self, name: String) -> Result<(), CellError> {
+        let stale = {
+            let state = self.state();
+            state.variables.get(&name).is_some_and(|type_name| is_frame(type_name)) && state.changed.contains(&name)
+        };
+        if stale {
+            self.hidden(format!("huntbook::rt::publish(\"{name}\", &{name}).unwrap();"))?;
+            let mut state = self.state();
+            state.changed.remove(&name);
+            let binding = self.engine.binding(&name);
+            state.in_step.insert(name, binding);
+        }
+        Ok(())
+    }
+
+    fn publish_scalar(&self, name: &str) -> Result<(), CellError> {
+        if !self.state().variables.contains_key(name) {
+            return Ok(());
+        }
+        self.hidden(format!("huntbook::rt::publish_scalar(\"{name}\", &{name}).unwrap();")).map_err(|error| {
+            if error.name != "CompileError" {
+                return error;
+            }
+            let type_name = self.state().variables.get(name).cloned().unwrap_or_default();
+            let message =
+                format!("`${{{name}}}` is a {type_name}: only numbers, text and Booleans can stand in a query");
+            CellError::new("KqlError", message)
+        })
     }
 
     /// Runs Rust that the user did not write.

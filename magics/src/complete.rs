@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use huntbook_engine::Engine;
 
-use crate::{Segment, help, kql, names, session, split};
+use crate::options::Table;
+use crate::{Segment, connect, help, kql, la_write, names, session, split};
 
 /// One way to go on at the cursor.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,31 +39,66 @@ pub fn complete(cell: &str, cursor: usize, engine: &Engine) -> Option<Completion
         let items = items.map(|name| Completion { text: name.to_owned(), kind: "magic", signature: None }).collect();
         return Some(Completions { replace: magic.in_cell(magic.name.clone()), items });
     }
-    let nothing = Completions { replace: cursor..cursor, items: Vec::new() };
     let name = &magic.text[magic.name.clone()];
+    let nothing = || Completions { replace: cursor..cursor, items: Vec::new() };
     if session::NAMES.contains(&name) {
         let (length, words) = session::arguments(name, magic.text.get(magic.name.end..at)?, &engine.settings().base);
         let item = |text| Completion { text, kind: "argument", signature: None };
         return Some(Completions { replace: cursor - length..cursor, items: words.into_iter().map(item).collect() });
     }
-    if name != "kql" {
-        return Some(nothing);
+    if name == "kql"
+        && let Some(query) = query_at(&magic, at)
+    {
+        let place = kql::connection(&magic.text[magic.name.end..query]);
+        let found = engine.kql_completions(place.as_deref(), &magic.text[query..], at - query);
+        let items = found.items.into_iter().map(|item| Completion {
+            text: item.insert,
+            kind: item.kind.name(),
+            signature: item.detail,
+        });
+        return Some(Completions {
+            replace: magic.in_cell(query + found.replace.start..query + found.replace.end),
+            items: items.collect(),
+        });
     }
-    let Some(query) = kql::query_start(&magic.text[magic.name.end..]).map(|start| magic.name.end + start) else {
-        return Some(nothing);
+    let Some(table) = option_table(name) else { return Some(nothing()) };
+    let head = &magic.text[magic.name.end..at];
+    let connections = engine.connection_names();
+    let (length, items) = match table.complete(head, &connections) {
+        Some((length, items)) => (length, items),
+        None if name == "connect" => {
+            let typed = head.trim_start();
+            let named = connections.iter().filter(|name| name.starts_with(typed));
+            (typed.len(), named.map(|name| (name.clone(), "connection")).collect())
+        }
+        None => return Some(nothing()),
     };
-    if at < query {
-        return Some(nothing);
-    }
-    let found = engine.kql_completions(&magic.text[query..], at - query);
-    let items = found.items.into_iter().map(|item| Completion {
-        text: item.insert,
-        kind: item.kind.name(),
-        signature: item.detail,
-    });
-    Some(Completions {
-        replace: magic.in_cell(query + found.replace.start..query + found.replace.end),
-        items: items.collect(),
+    let item = |(text, about): (String, &'static str)| match text.starts_with('-') {
+        true => Completion { text, kind: "option", signature: Some(about.to_owned()) },
+        false => Completion { text, kind: about, signature: None },
+    };
+    Some(Completions { replace: cursor - length..cursor, items: items.into_iter().map(item).collect() })
+}
+
+/// Where the query begins that the cursor is in; `None` while it is still in front of it.
+fn query_at(magic: &Place<'_>, at: usize) -> Option<usize> {
+    let typed = &magic.text[magic.name.end..at];
+    let start = kql::query_start(typed)?;
+    let is_query = if start < typed.len() {
+        !typed[start..].starts_with(['-', '+'])
+    } else {
+        typed.ends_with(char::is_whitespace)
+    };
+    is_query.then_some(magic.name.end + start)
+}
+
+/// The options of a magic.
+pub(crate) fn option_table(magic: &str) -> Option<&'static Table> {
+    Some(match magic {
+        "kql" => &kql::options::TABLE,
+        "connect" => &connect::TABLE,
+        "la_write" => &la_write::TABLE,
+        _ => return None,
     })
 }
 
@@ -78,7 +114,8 @@ pub fn inspect(cell: &str, cursor: usize, engine: &Engine) -> Option<String> {
         return None;
     }
     let query = magic.name.end + kql::query_start(&magic.text[magic.name.end..])?;
-    engine.kql_hover(&magic.text[query..], at.checked_sub(query)?).map(|hover| hover.markdown)
+    let place = kql::connection(&magic.text[magic.name.end..query]);
+    engine.kql_hover(place.as_deref(), &magic.text[query..], at.checked_sub(query)?).map(|hover| hover.markdown)
 }
 
 /// A magic in its cell.

@@ -1,126 +1,148 @@
-//! `%kql [NAME <<] [--limit N] QUERY` and `%%kql`.
+//! `%kql [CONNECTION] [NAME <<] [OPTIONS] QUERY` and `%%kql`.
 
-use std::time::Instant;
+pub(crate) mod options;
+mod run;
 
-use huntbook_engine::{Display, Engine, table};
+use huntbook_engine::{Engine, leading_connection, values_wanted};
 
 use crate::MagicError;
-use crate::words::binding;
+use crate::options::{Given, is_option};
+use crate::words::{binding, is_identifier};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kql {
     /// Frame that takes the rows; they are then not displayed.
     bind: Option<String>,
-    query: String,
-    limit: usize,
+    /// As it stands in front of the query
+    connection: Option<String>,
+    given: Given,
+    /// What follows the head: a query, or words that narrow a list
+    text: String,
     /// The query ends with `;`: its rows are not displayed.
     quiet: bool,
 }
 
-const OPTIONS: &str = "--limit N";
+/// What the text in front of the query says.
+#[derive(Debug, Default)]
+struct Head<'t> {
+    bind: Option<String>,
+    connection: Option<String>,
+    given: Given,
+    /// The text from the query on
+    rest: &'t str,
+}
+
+/// Options that make a query of their own, or need none.
+const WITHOUT_QUERY: [&str; 11] =
+    ["query", "file", "run", "list", "schema", "cache-list", "cache-remove", "version", "connect", "nop", "conn"];
 
 impl Kql {
     pub(crate) fn parse(text: &str) -> Result<Kql, MagicError> {
-        let Head { bind, limit, query: rest } = head(text)?;
-        let trimmed = rest.trim_end();
+        // `--conn` alone lists the connections.
+        let listing = matches!(text.trim().trim_start_matches('-'), "conn" | "connect") && text.trim().starts_with('-');
+        if listing {
+            let given = Given::default();
+            return Ok(Kql { bind: None, connection: None, given, text: String::new(), quiet: false });
+        }
+        let Head { mut bind, connection, given, rest } = head(text)?;
+        let mut trimmed = rest.trim_end();
+        if let Some((body, name)) = named_at_the_end(trimmed) {
+            bind = Some(name);
+            trimmed = body;
+        }
         let query = trimmed.trim_end_matches(';').trim_end();
-        if query.is_empty() {
+        let needs_query = connection.is_none() && !WITHOUT_QUERY.iter().any(|option| given.value(option).is_some());
+        if query.is_empty() && needs_query {
             return Err(MagicError::usage("the query is missing: `%kql SecurityEvent | take 5`"));
         }
-        Ok(Kql { bind, query: query.to_owned(), limit, quiet: query.len() < trimmed.len() })
+        Ok(Kql { bind, connection, given, text: query.to_owned(), quiet: query.len() < trimmed.len() })
     }
 
-    pub(crate) fn tables(&self) -> Vec<String> {
-        huntbook_engine::tables_mentioned(&self.query)
+    /// `--conn` and nothing else.
+    fn lists_connections(&self) -> bool {
+        self.text.is_empty() && self.connection.is_none() && self.given == Given::default()
     }
 
-    pub(crate) fn scalars(&self) -> Vec<String> {
-        let mut names = Vec::new();
-        for piece in self.query.split("${").skip(1) {
-            if let Some((name, _)) = piece.split_once('}')
-                && crate::words::is_identifier(name)
-            {
-                names.push(name.to_owned());
-            }
-        }
-        names
+    /// Frames and tables that the query names.
+    pub(crate) fn tables(&self, engine: &Engine) -> Vec<String> {
+        huntbook_engine::tables_mentioned(&self.text_now(engine))
     }
 
-    pub(crate) fn run(&self, engine: &Engine) -> Result<Vec<Display>, MagicError> {
-        let began = Instant::now();
-        let answer = engine.kql(&self.query)?;
-        let (rows, columns) = (answer.frame.height(), answer.frame.width());
-        if let Some(name) = &self.bind {
-            engine.keep(answer.frame, Some(name));
-            let text = format!("{name} << {rows} rows × {columns} columns");
-            return Ok(if self.quiet { Vec::new() } else { vec![Display::new([("text/plain", text)])] });
+    /// Rust variables that must be known before the query runs.
+    pub(crate) fn scalars(&self, engine: &Engine) -> Vec<String> {
+        wanted(&self.text_now(engine), true).chain(self.variable("query")).collect()
+    }
+
+    /// Names that are Rust variables or something else: `let x = name;`, `-params_dict name`, `-conn name`.
+    pub(crate) fn perhaps_scalars(&self, engine: &Engine) -> Vec<String> {
+        let others = ["params_dict", "conn"].iter().filter_map(|option| self.variable(option));
+        wanted(&self.text_now(engine), false).chain(others).collect()
+    }
+
+    /// The query as far as it is known now: a variable's text is once the engine has it.
+    fn text_now(&self, engine: &Engine) -> String {
+        if let Some(variable) = self.given.value("query") {
+            return engine.scalar_text(variable).unwrap_or_default();
         }
-        if self.quiet {
-            return Ok(Vec::new());
+        if let Some(path) = self.given.value("file") {
+            return engine.query_file(path).unwrap_or_default();
         }
-        let mut display = table::render(&answer.frame, Some(&answer.types), self.limit).result();
-        let provenance = provenance(rows, began.elapsed().as_secs_f64() * 1000.0);
-        display.metadata.extend(provenance);
-        let mut displays = Vec::new();
-        if answer.earlier_results > 0 {
-            let note = format!(
-                "the query has {} results: this is the last. Put the others in cells of their own",
-                answer.earlier_results + 1
-            );
-            displays.push(Display::new([("text/plain", note)]));
-        }
-        if let Some(render) = &answer.render {
-            let note = format!("`render {}` is not drawn yet: the rows are shown as a table", render.kind);
-            displays.push(Display::new([("text/plain", note)]));
-        }
-        displays.push(display);
-        Ok(displays)
+        self.text.clone()
+    }
+
+    fn variable(&self, option: &str) -> Option<String> {
+        self.given.value(option).filter(|name| is_identifier(name)).map(str::to_owned)
     }
 }
 
-/// What stands before the query.
-struct Head<'t> {
-    bind: Option<String>,
-    limit: usize,
-    /// The text from the query on
-    query: &'t str,
+fn wanted(query: &str, required: bool) -> impl Iterator<Item = String> {
+    values_wanted(query).into_iter().filter(move |wanted| wanted.required == required).map(|wanted| wanted.name)
 }
 
-/// Options and the binding come in either order, before the query.
+/// Connection, options and the binding come in any order, before the query. Comments may stand between them.
 fn head(text: &str) -> Result<Head<'_>, MagicError> {
-    let mut head = Head { bind: None, limit: table::DEFAULT_LIMIT, query: text.trim_start() };
+    let mut head = Head { rest: text.trim_start(), ..Head::default() };
     loop {
-        let rest = head.query;
-        if let (Some(name), after) = binding(rest) {
+        let rest = after_comments(head.rest);
+        if let (None, (Some(name), after)) = (&head.bind, binding(rest)) {
             head.bind = Some(name);
-            head.query = after.trim_start();
-        } else if let Some(after) = rest.strip_prefix("--limit") {
-            let after = after.trim_start_matches([' ', '=', '\t']);
-            let end = after.find(char::is_whitespace).unwrap_or(after.len());
-            head.limit = after[..end]
-                .parse()
-                .map_err(|_| MagicError::usage(format!("--limit takes a number of rows, not `{}`", &after[..end])))?;
-            head.query = after[end..].trim_start();
-        } else if rest.starts_with('-') {
-            let word = rest.split_whitespace().next().unwrap_or_default();
-            return Err(MagicError::usage(format!(
-                "`%kql` has no option `{word}`; it has: {OPTIONS}. `%kql --help` shows examples"
-            )));
+            head.rest = after.trim_start();
+        } else if let (None, Some(length)) = (&head.connection, leading_connection(rest)) {
+            head.connection = Some(rest[..length].to_owned());
+            head.rest = rest[length..].trim_start();
+        } else if is_option(rest) {
+            head.rest = options::TABLE.take(rest, &mut head.given)?.trim_start();
         } else {
             return Ok(head);
         }
     }
 }
 
-/// Where the query begins in what follows `%kql`; `None` while its options are not right.
-pub(crate) fn query_start(text: &str) -> Option<usize> {
-    head(text).ok().map(|head| text.len() - head.query.len())
+/// Comments belong to the query unless an option follows them.
+fn after_comments(text: &str) -> &str {
+    let mut rest = text;
+    while let Some(comment) = rest.strip_prefix("//") {
+        rest = comment.split_once('\n').map_or("", |(_, after)| after).trim_start();
+    }
+    rest
 }
 
-/// Where the rows come from, in the output's metadata: the table itself stays the same from run to run.
-fn provenance(rows: usize, milliseconds: f64) -> [(String, huntbook_engine::Value); 1] {
-    let text = format!("local workspace · {rows} rows · {milliseconds:.0} ms");
-    [("huntbook".to_owned(), huntbook_engine::Value::String(text))]
+/// `-> NAME` on a line of its own at the end; elsewhere `->` is KQL.
+fn named_at_the_end(text: &str) -> Option<(&str, String)> {
+    let (body, last) = text.rsplit_once('\n')?;
+    let name = last.trim().strip_prefix("->")?.trim();
+    is_identifier(name).then(|| (body.trim_end(), name.to_owned()))
+}
+
+/// Where the query begins in what follows `%kql`; `None` while its options are not right.
+pub(crate) fn query_start(text: &str) -> Option<usize> {
+    head(text).ok().map(|head| text.len() - head.rest.len())
+}
+
+/// The connection that the head names.
+pub(crate) fn connection(text: &str) -> Option<String> {
+    let head = head(text).ok()?;
+    head.connection.or_else(|| head.given.value("conn").map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -132,11 +154,29 @@ mod tests {
     }
 
     #[test]
-    fn binding_options_and_query_are_told_apart() {
+    fn the_head_is_told_from_the_query() {
         let kql = parse(" hits << --limit 5 T | where a << 1");
-        assert_eq!((kql.bind.as_deref(), kql.limit, kql.query.as_str()), (Some("hits"), 5, "T | where a << 1"));
+        assert_eq!(
+            (kql.bind.as_deref(), kql.given.value("limit"), kql.text.as_str()),
+            (Some("hits"), Some("5"), "T | where a << 1")
+        );
         assert!(parse("T | take 1 ;").quiet);
-        assert_eq!(parse("--limit=3 T").limit, 3);
+        let kql = parse("loganalytics://workspace='a b';code -last 7d hits<<\n\nT\n\n| take 5\n-> other");
+        assert_eq!(kql.connection.as_deref(), Some("loganalytics://workspace='a b';code"));
+        assert_eq!((kql.bind.as_deref(), kql.text.as_str()), (Some("other"), "T\n\n| take 5"));
+        let kql = parse("Samples@help // every row\n--timeout 30 // of\nT");
+        assert_eq!((kql.given.value("timeout"), kql.text.as_str()), (Some("30"), "// of\nT"));
+    }
+
+    #[test]
+    fn what_stands_without_a_query() {
+        assert!(parse("--conn").lists_connections());
+        for text in
+            ["--schema", "--conn prod", "prod@loganalytics", "--query v", "--run x host=y", "--list", "--version"]
+        {
+            parse(text);
+        }
+        assert!(Kql::parse("--limit 5").unwrap_err().message.contains("missing"));
     }
 
     #[test]
@@ -146,7 +186,31 @@ mod tests {
     }
 
     #[test]
-    fn scalars_are_found() {
-        assert_eq!(parse("T | where a > ${low} and b == ${name}").scalars(), ["low", "name"]);
+    fn variables_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::new(huntbook_engine::Settings {
+            workspace: folder.path().join("workspace"),
+            base: folder.path().to_owned(),
+            transfer: folder.path().join("transfer"),
+        })
+        .unwrap();
+        let kql = parse("-params_dict d let x = high; T | where a > ${low} and b == ${name} and c == '${no}'");
+        assert_eq!(kql.scalars(&engine), ["low", "name"]);
+        assert_eq!(kql.perhaps_scalars(&engine), ["high", "d"]);
+        let kql = parse("-query v");
+        assert_eq!(kql.scalars(&engine), ["v"]);
+        engine.bind_parameter("v", "U | where a == ${w}".into());
+        assert_eq!(
+            (kql.tables(&engine), kql.scalars(&engine)),
+            (vec!["U".to_owned()], vec!["w".to_owned(), "v".to_owned()])
+        );
+    }
+
+    #[test]
+    fn what_kqlmagic_notebooks_bring_is_accepted() {
+        let kql = parse("-tp pandas -pn Blues -!f -sq -dl=3 +timespan P1D T | render timechart");
+        assert_eq!(kql.given.notices.len(), 3, "{:?}", kql.given.notices);
+        assert_eq!(kql.given.value("limit"), Some("3"));
+        assert_eq!(kql.given.properties, [("timespan".to_owned(), "P1D".to_owned())]);
     }
 }

@@ -1,14 +1,16 @@
-//! The magics: `%kql`, `%blob`, `%la_write`, `%workspace`, `%frames`, `%help`, and those of the session (`%vars`, `%time`,
-//! `!command`, ...).
+//! The magics: `%kql`, `%connect`, `%blob`, `%la_write`, `%workspace`, `%frames`, `%help`, and those of the session
+//! (`%vars`, `%time`, `!command`, ...).
 //!
 //! A magic is a line `%name ...` or a whole cell `%%name ...`. It is parsed to a [`Magic`] without touching the
 //! engine, and [`Magic::run`] then does it. Every magic is only sugar: cells have the same as Rust calls.
 
 mod blob;
 mod complete;
+mod connect;
 mod help;
 mod kql;
 mod la_write;
+mod options;
 mod session;
 mod split;
 mod words;
@@ -26,6 +28,7 @@ pub use split::{Segment, split};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Magic {
     Kql(kql::Kql),
+    Connect(connect::Connect),
     Blob(blob::Blob),
     LaWrite(la_write::LaWrite),
     Workspace,
@@ -35,11 +38,13 @@ pub enum Magic {
     /// The kernel does these too.
     Session(SessionMagic),
     Help(String),
+    /// Another tool's magic that nothing is lost without; the text says why.
+    Nothing(&'static str),
 }
 
 /// Names of all magics, for help and for "did you mean".
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ["kql", "blob", "la_write", "workspace", "frames", "use", "help"].into_iter().chain(session::NAMES)
+    ["kql", "connect", "blob", "la_write", "workspace", "frames", "use", "help"].into_iter().chain(session::NAMES)
 }
 
 /// A magic that failed; the cell fails with it.
@@ -86,7 +91,15 @@ impl Magic {
         match name {
             _ if wants_help && names().any(|known| known == name) => Ok(Magic::Help(name.to_owned())),
             "kql" if rest.trim().is_empty() => Ok(Magic::Help("kql".into())),
+            "kql" if is_help(rest) => Ok(Magic::Help("kql".into())),
             "kql" => kql::Kql::parse(rest).map(Magic::Kql),
+            "connect" => connect::Connect::parse(rest).map(Magic::Connect),
+            "reload_ext" | "load_ext" if rest.trim().eq_ignore_ascii_case("kqlmagic") => {
+                Ok(Magic::Nothing("`%kql` is part of this kernel: there is no Kqlmagic to load"))
+            }
+            "config" if rest.trim().to_lowercase().starts_with("kqlmagic") => Ok(Magic::Nothing(
+                "`%config Kqlmagic` does nothing here: options stand at the query, `%kql --help` lists them",
+            )),
             "blob" if rest.trim().is_empty() => Ok(Magic::Help("blob".into())),
             "blob" => blob::Blob::parse(rest).map(Magic::Blob),
             "la_write" => la_write::LaWrite::parse(rest).map(Magic::LaWrite),
@@ -102,18 +115,27 @@ impl Magic {
 
     /// Names in table position or given as frames: a Rust variable of such a name must be bound before the magic
     /// runs.
-    pub fn frames_wanted(&self) -> Vec<String> {
+    pub fn frames_wanted(&self, engine: &Engine) -> Vec<String> {
         match self {
-            Magic::Kql(kql) => kql.tables(),
+            Magic::Kql(kql) => kql.tables(engine),
             Magic::LaWrite(write) => vec![write.frame.clone()],
             _ => Vec::new(),
         }
     }
 
-    /// Scalars named as `${name}`.
-    pub fn scalars_wanted(&self) -> Vec<String> {
+    /// Rust variables whose values the magic needs, such as `${name}`. Where the query is a variable's text, the names
+    /// in it are known once the engine has that text.
+    pub fn scalars_wanted(&self, engine: &Engine) -> Vec<String> {
         match self {
-            Magic::Kql(kql) => kql.scalars(),
+            Magic::Kql(kql) => kql.scalars(engine),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Names that may be Rust scalars, such as the right side of `let x = name;`; a frame is meant as well.
+    pub fn scalars_perhaps_wanted(&self, engine: &Engine) -> Vec<String> {
+        match self {
+            Magic::Kql(kql) => kql.perhaps_scalars(engine),
             _ => Vec::new(),
         }
     }
@@ -122,6 +144,8 @@ impl Magic {
     pub fn run(&self, engine: &Engine) -> Result<Vec<Display>, MagicError> {
         match self {
             Magic::Kql(kql) => kql.run(engine),
+            Magic::Connect(connect) => connect.run(engine),
+            Magic::Nothing(why) => Ok(vec![connect::text(why)]),
             Magic::Blob(blob) => blob.run(engine),
             Magic::LaWrite(write) => write.run(engine),
             Magic::Workspace => workspace::workspace(engine),
@@ -133,6 +157,11 @@ impl Magic {
             Magic::Help(topic) => help::help(topic),
         }
     }
+}
+
+/// `--help`, also with a topic, as Kqlmagic has it.
+fn is_help(rest: &str) -> bool {
+    rest.split_whitespace().next().is_some_and(|word| word == "--help")
 }
 
 fn no_arguments(rest: &str, name: &str) -> Result<(), MagicError> {

@@ -34,15 +34,15 @@ pub use expr::{Expr, IntoLiteral, IntoName, asc, col, desc, len, lit, when};
 pub use frame::{Frame, GroupBy, SortOrder, frame, frame_of};
 pub use huntbook_wire::JoinKind;
 pub use input::{Secret, input, password};
-pub use query::{Query, blob, kql, la_write, sample};
+pub use query::{LaWrite, Query, blob, kql, la_write, sample};
 pub use transfer::{FromColumn, IntoColumn};
 
 /// Everything a cell has in scope from the start.
 pub mod prelude {
     pub use crate::display::CellDisplay as _;
     pub use crate::{
-        AccessAnomaly, AccessAnomalyModel, Datetime, Duration, Expr, Frame, JoinKind, Secret, asc, blob, col, desc,
-        display, frame, frame_of, input, kql, la_write, len, lit, ndarray, password, plot, plotters, sample,
+        AccessAnomaly, AccessAnomalyModel, Datetime, Duration, Expr, Frame, JoinKind, LaWrite, Secret, asc, blob, col,
+        desc, display, frame, frame_of, input, kql, la_write, len, lit, ndarray, password, plot, plotters, sample,
         serde_json, when,
     };
 }

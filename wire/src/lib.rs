@@ -13,7 +13,8 @@ mod plan;
 pub use expr::{Aggregate, BinaryOperator, DataType, Expr, Function, Literal};
 pub use frame::{read_message, write_message};
 pub use message::{
-    AccessAnomalyParameters, ChartSpec, EngineError, Envelope, FrameInfo, ModelInfo, Request, Response, SourceFormat,
+    AccessAnomalyParameters, ChartSpec, EngineError, Envelope, FrameInfo, ModelInfo, QueryOptions, Request, Response,
+    SourceFormat, WriteOptions,
 };
 pub use plan::{JoinKind, Plan, SortKey};
 

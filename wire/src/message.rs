@@ -60,14 +60,16 @@ pub enum Request {
         name: String,
         value: Literal,
     },
-    /// Runs a KQL query over the workspace and the named frames.
+    /// Runs a KQL query: over the workspace and the named frames, or at a connection.
     Kql {
         query: String,
+        options: QueryOptions,
     },
-    /// Appends the plan's rows to a custom table of the workspace.
+    /// Appends the plan's rows to a custom table: of the workspace, or at a connection.
     LaWrite {
         plan: Plan,
         table: String,
+        options: WriteOptions,
     },
     /// Reads a file or folder of files into a frame.
     BlobRead {
@@ -147,6 +149,29 @@ pub enum Request {
     Release {
         frames: Vec<u64>,
     },
+}
+
+/// How a query of a cell runs; all empty, it runs on the current connection.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct QueryOptions {
+    /// Name of a connection, or a connection string
+    pub connection: Option<String>,
+    pub from: Option<String>,
+    pub to: Option<String>,
+    /// `7d`
+    pub last: Option<String>,
+    pub allow_partial: bool,
+}
+
+/// Where the rows of a cell go; all empty, to the local workspace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WriteOptions {
+    pub connection: Option<String>,
+    pub dce: Option<String>,
+    pub dcr: Option<String>,
+    pub stream: Option<String>,
+    pub legacy: bool,
+    pub dry_run: bool,
 }
 
 /// The engine's answer. Every request gets exactly one, except [`Request::Release`], which gets none.
