@@ -194,7 +194,7 @@ impl Catalog for Named {
 }
 
 /// The workspace's tables, and local files for `externaldata`.
-struct Stored {
+pub(crate) struct Stored {
     base: PathBuf,
     workspace: Workspace,
     /// Read once per query
@@ -202,7 +202,7 @@ struct Stored {
 }
 
 impl Stored {
-    fn new(engine: &Engine) -> Stored {
+    pub(crate) fn new(engine: &Engine) -> Stored {
         let (base, workspace) = (engine.settings.base.clone(), engine.workspace.clone());
         Stored { base, workspace, schemas: Mutex::default() }
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::session::Options;
-use crate::{install, jupyter, kql, paths, run, sample_data};
+use crate::{install, jupyter, kql, paths, rule, run, sample_data};
 
 #[derive(Parser)]
 #[command(name = "huntbook", version, about = "Rust and KQL notebooks for security hunting")]
@@ -41,6 +41,11 @@ enum Command {
     /// Exit code 1 when the query is not right or fails, or when a line of --jsonl is no query; 2 when the command line,
     /// or a file it names, is at fault.
     Kql(kql::Arguments),
+    /// Analytics rules of Microsoft Sentinel: test them over local data, make them from queries.
+    Rule {
+        #[command(subcommand)]
+        command: rule::Command,
+    },
     /// Write generated access data with planted anomalies.
     SampleData(sample_data::Arguments),
 }
@@ -117,6 +122,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Kernel { command: KernelCommand::BuildTemplate } => crate::cells::RustCells::build_template()?,
         Command::Kql(arguments) => return kql::run(&arguments),
+        Command::Rule { command } => return rule::run(&command),
         Command::SampleData(arguments) => sample_data::write(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)

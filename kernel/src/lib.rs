@@ -16,6 +16,7 @@ mod output;
 mod paths;
 mod processes;
 pub mod processor;
+mod rule;
 mod run;
 mod rust_text;
 mod sample_data;

@@ -52,6 +52,7 @@ impl Kql {
         let (rows, columns) = (answer.frame.height(), answer.frame.width());
         if let Some(name) = &self.bind {
             engine.keep(answer.frame, Some(name));
+            engine.note_query(name, &self.query);
             let text = format!("{name} << {rows} rows × {columns} columns");
             return Ok(if self.quiet { Vec::new() } else { vec![Display::new([("text/plain", text)])] });
         }

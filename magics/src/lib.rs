@@ -1,4 +1,4 @@
-//! The magics: `%kql`, `%blob`, `%la_write`, `%workspace`, `%frames`, `%help`.
+//! The magics: `%kql`, `%blob`, `%la_write`, `%sentinel`, `%workspace`, `%frames`, `%help`.
 //!
 //! A magic is a line `%name ...` or a whole cell `%%name ...`. It is parsed to a [`Magic`] without touching the
 //! engine, and [`Magic::run`] then does it. Every magic is only sugar: cells have the same as Rust calls.
@@ -8,6 +8,7 @@ mod complete;
 mod help;
 mod kql;
 mod la_write;
+mod sentinel;
 mod split;
 mod words;
 mod workspace;
@@ -25,6 +26,7 @@ pub enum Magic {
     Kql(kql::Kql),
     Blob(blob::Blob),
     LaWrite(la_write::LaWrite),
+    Sentinel(sentinel::Sentinel),
     Workspace,
     Frames,
     /// Adds a crate to Rust cells; the kernel does this one.
@@ -33,7 +35,7 @@ pub enum Magic {
 }
 
 /// Names of all magics, for help and for "did you mean".
-pub const NAMES: [&str; 7] = ["kql", "blob", "la_write", "workspace", "frames", "use", "help"];
+pub const NAMES: [&str; 8] = ["kql", "blob", "la_write", "sentinel", "workspace", "frames", "use", "help"];
 
 /// A magic that failed; the cell fails with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +81,8 @@ impl Magic {
             "blob" if rest.trim().is_empty() => Ok(Magic::Help("blob".into())),
             "blob" => blob::Blob::parse(rest).map(Magic::Blob),
             "la_write" => la_write::LaWrite::parse(rest).map(Magic::LaWrite),
+            "sentinel" if rest.trim().is_empty() => Ok(Magic::Help("sentinel".into())),
+            "sentinel" => sentinel::Sentinel::parse(rest).map(Magic::Sentinel),
             "workspace" => no_arguments(rest, "workspace").map(|()| Magic::Workspace),
             "frames" => no_arguments(rest, "frames").map(|()| Magic::Frames),
             "use" => Ok(Magic::Use(rest.trim().to_owned())),
@@ -93,6 +97,7 @@ impl Magic {
         match self {
             Magic::Kql(kql) => kql.tables(),
             Magic::LaWrite(write) => vec![write.frame.clone()],
+            Magic::Sentinel(sentinel) => sentinel.frames(),
             _ => Vec::new(),
         }
     }
@@ -111,6 +116,7 @@ impl Magic {
             Magic::Kql(kql) => kql.run(engine),
             Magic::Blob(blob) => blob.run(engine),
             Magic::LaWrite(write) => write.run(engine),
+            Magic::Sentinel(sentinel) => sentinel.run(engine),
             Magic::Workspace => workspace::workspace(engine),
             Magic::Frames => Ok(workspace::frames(engine)),
             Magic::Use(what) => {

@@ -44,6 +44,26 @@ pub(crate) fn append(workspace: &Workspace, table: &str, rows: DataFrame) -> Res
     Ok(Appended { table: table.to_owned(), rows: height, created, new_columns: added })
 }
 
+/// Makes a table without rows, or adds columns to one that is there.
+pub(crate) fn declare(
+    workspace: &Workspace,
+    table: &str,
+    columns: Vec<ColumnSchema>,
+) -> Result<Appended, WorkspaceError> {
+    let folder = workspace.table_folder(table)?;
+    let _lock = WriteLock::acquire(workspace.folder())?;
+    std::fs::create_dir_all(&folder).map_err(|error| WorkspaceError::io("make the folder", &folder, error))?;
+    let old = schema::read(&folder)?;
+    let created = old.is_none();
+    let mut merged = old.unwrap_or(TableSchema { version: 1, columns: Vec::new() });
+    let added = merge(&mut merged, columns, table)?;
+    if !added.is_empty() || created {
+        schema::write(&folder, &merged)?;
+        sync_folder(&folder)?;
+    }
+    Ok(Appended { table: table.to_owned(), rows: 0, created, new_columns: added })
+}
+
 fn columns_of(rows: &DataFrame) -> Result<Vec<ColumnSchema>, WorkspaceError> {
     let column = |(name, data_type): (&PlSmallStr, &DataType)| match ColumnType::of(data_type) {
         Some(column_type) => Ok(ColumnSchema { name: name.to_string(), column_type }),
