@@ -3,6 +3,7 @@
 
 mod alert;
 mod arm;
+mod azure;
 mod bookmarks;
 mod columns;
 mod deploy;
@@ -22,7 +23,6 @@ mod service;
 mod store;
 mod trial;
 mod watchlists;
-
 
 pub use alert::{Alert, Entity};
 pub use bookmarks::NewBookmark;

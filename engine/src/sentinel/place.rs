@@ -24,11 +24,15 @@ impl fmt::Display for Place {
 }
 
 impl Engine {
-    /// The place that a connection names; the local workspace where none is named.
+    /// The place that a connection names: the resource id of a Log Analytics workspace, or the local workspace where none is
+    /// named.
     pub fn sentinel_place(&self, connection: Option<&str>) -> Result<Place> {
         match connection {
             None | Some("local") => Ok(Place::Local),
-            Some(name) => Err(sentinel_error(format!("there is no connection `{name}`"))),
+            Some(id) if id.starts_with('/') => Ok(Place::Service(self.sentinel_service(id)?)),
+            Some(name) => Err(sentinel_error(format!(
+                "`--conn {name}` names no workspace: give its resource id, /subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.OperationalInsights/workspaces/<name>"
+            ))),
         }
     }
 }
