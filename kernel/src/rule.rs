@@ -177,7 +177,8 @@ fn test(arguments: &Test, output: &mut Output) -> anyhow::Result<bool> {
             if !warnings.is_empty() {
                 eprintln!("{}", listed(&file.name, &warnings));
             }
-            let trial = if arguments.record { engine.record_rule(&file, times) } else { engine.test_rule(&file, times) };
+            let trial =
+                if arguments.record { engine.record_rule(&file, times) } else { engine.test_rule(&file, times) };
             Ok((trial?, file))
         });
         match tried {
@@ -320,7 +321,8 @@ fn show(path: &Path, output: &mut Output) -> anyhow::Result<bool> {
 }
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
-    moment_of(text).ok_or_else(|| "write a time such as 2026-03-01, 2026-03-01T08:00Z or 2026-03-01T08:00+01:00".to_owned())
+    moment_of(text)
+        .ok_or_else(|| "write a time such as 2026-03-01, 2026-03-01T08:00Z or 2026-03-01T08:00+01:00".to_owned())
 }
 
 fn duration(text: &str) -> Result<RuleDuration, String> {

@@ -39,7 +39,8 @@ enum Command {
     WatchlistPut { alias: String, frame: String, key: Option<String>, title: Option<String> },
 }
 
-const COMMANDS: &str = "rule test|show|new|deploy, bookmark, incident list|show|update|comment|close, watchlist list|get|put";
+const COMMANDS: &str =
+    "rule test|show|new|deploy, bookmark, incident list|show|update|comment|close, watchlist list|get|put";
 
 impl Sentinel {
     /// What follows `%sentinel`. In a cell magic the lines below the first are the query of `rule new`.
@@ -60,7 +61,9 @@ impl Sentinel {
         let command = command.trim_end();
         let query = Some(body.trim()).filter(|body| !body.is_empty());
         if query.is_some() && command != "rule new" {
-            return Err(MagicError::usage("only `%%sentinel rule new` takes lines below the first: they are the query"));
+            return Err(MagicError::usage(
+                "only `%%sentinel rule new` takes lines below the first: they are the query",
+            ));
         }
         let mut given = Given::read(command, rest)?;
         let connection = given.take("conn");
@@ -92,7 +95,10 @@ impl Sentinel {
         given.end()?;
         let gives_rows = matches!(
             parsed,
-            Command::RuleTest { .. } | Command::IncidentList { .. } | Command::WatchlistList | Command::WatchlistGet { .. }
+            Command::RuleTest { .. }
+                | Command::IncidentList { .. }
+                | Command::WatchlistList
+                | Command::WatchlistGet { .. }
         );
         if bind.is_some() && !gives_rows {
             return Err(MagicError::usage(format!("`%sentinel {command}` gives no rows: leave out the `NAME <<`")));
@@ -118,10 +124,13 @@ impl Sentinel {
                 new_rule(engine, new, frame.as_deref(), output.as_deref(), *force).and_then(said)
             }
             Command::RuleDeploy { path } => {
-                let reports = files(engine, path)?.iter().map(|file| engine.deploy_rule(&place, file, self.commit));
+                let files = files(engine, path)?;
+                let reports = files.iter().map(|file| engine.deploy_rule(&place, file, self.commit));
                 said(reports.collect::<Result<Vec<String>, Error>>()?.join("\n\n"))
             }
-            Command::Bookmark { frame, new } => said(engine.bookmark(&place, &*named(engine, frame)?, new, self.commit)?),
+            Command::Bookmark { frame, new } => {
+                said(engine.bookmark(&place, &*named(engine, frame)?, new, self.commit)?)
+            }
             Command::IncidentList { status, top } => self.rows(engine, engine.incidents(&place, *status, *top)?),
             Command::IncidentShow { id } => said(engine.incident(&place, id)?.to_text()),
             Command::IncidentChange { id, changes } => {
@@ -151,7 +160,10 @@ impl Sentinel {
     fn test(&self, engine: &Engine, path: &str, times: Times, record: bool) -> Result<Vec<Display>, MagicError> {
         let files = files(engine, path)?;
         if let (Some(name), [_, _, ..]) = (&self.bind, files.as_slice()) {
-            return Err(MagicError::usage(format!("`{name} <<` takes the alerts of one rule, {path} has {}", files.len())));
+            return Err(MagicError::usage(format!(
+                "`{name} <<` takes the alerts of one rule, {path} has {}",
+                files.len()
+            )));
         }
         let mut displays = Vec::new();
         for file in &files {
@@ -188,8 +200,19 @@ fn options_of(command: &str) -> &'static [&'static str] {
     match command {
         "rule test" => &["at", "from", "to", "record!"],
         "rule new" => &[
-            "query", "frame", "output", "force!", "description", "severity", "frequency", "period", "tactic", "technique",
-            "entity", "detail", "alert-per-row!",
+            "query",
+            "frame",
+            "output",
+            "force!",
+            "description",
+            "severity",
+            "frequency",
+            "period",
+            "tactic",
+            "technique",
+            "entity",
+            "detail",
+            "alert-per-row!",
         ],
         "rule deploy" => &["yes!", "conn"],
         "bookmark" => &["title", "notes", "label", "query", "incident", "yes!", "conn"],
@@ -343,7 +366,9 @@ fn incident_update(given: &mut Given) -> Result<Command, MagicError> {
         ..IncidentChanges::default()
     };
     if changes == IncidentChanges::default() {
-        return Err(MagicError::usage("what is to change? --status, --severity, --owner, --label, --title, --description"));
+        return Err(MagicError::usage(
+            "what is to change? --status, --severity, --owner, --label, --title, --description",
+        ));
     }
     Ok(Command::IncidentChange { id, changes })
 }
@@ -414,7 +439,11 @@ fn new_rule(
 fn named(engine: &Engine, name: &str) -> Result<Arc<huntbook_engine::DataFrame>, MagicError> {
     engine.frame(name).ok_or_else(|| {
         let names: Vec<String> = engine.names().into_iter().map(|(name, _, _)| name).collect();
-        let known = if names.is_empty() { "there are no frames yet".into() } else { format!("there are: {}", names.join(", ")) };
+        let known = if names.is_empty() {
+            "there are no frames yet".into()
+        } else {
+            format!("there are: {}", names.join(", "))
+        };
         MagicError { kind: "FrameError".into(), message: format!("no frame is called `{name}`; {known}") }
     })
 }
@@ -440,7 +469,9 @@ mod tests {
         assert_eq!((bookmark.frames(), bookmark.commit), (vec!["top".to_owned()], true));
         assert!(matches!(&bookmark.command, Command::Bookmark { new, .. } if new.labels == ["a", "b"]));
         let close = parse(" incident close 3 --classification TruePositive --comment 'real one'");
-        assert!(matches!(&close.command, Command::IncidentChange { id, changes } if id == "3" && changes.status == Some(Status::Closed)));
+        assert!(
+            matches!(&close.command, Command::IncidentChange { id, changes } if id == "3" && changes.status == Some(Status::Closed))
+        );
         let new = parse(" rule new 'Rare access' --tactic Discovery\nT\n| take 1\n");
         assert!(matches!(&new.command, Command::RuleNew { new, .. } if new.query == "T\n| take 1"));
     }

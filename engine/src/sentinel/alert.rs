@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use super::entities::EntityType;
-use super::problems::{is_tactic, placeholders};
+use super::problems::{filled, is_tactic};
 use super::rule::{AggregationKind, Rule, Severity};
 
 /// The service raises so many alerts for the rows of a run; the last stands for all rows.
@@ -58,7 +58,8 @@ pub struct Entity {
 impl Entity {
     /// As the column `Entities` of `SecurityAlert` has it
     pub(crate) fn to_json(&self) -> Json {
-        let alert_type = EntityType::named(&self.entity_type).map_or(self.entity_type.as_str(), |known| known.alert_type);
+        let alert_type =
+            EntityType::named(&self.entity_type).map_or(self.entity_type.as_str(), |known| known.alert_type);
         let mut object = Map::from_iter([("Type".to_owned(), json!(alert_type))]);
         object.extend(self.identifiers.iter().map(|(identifier, value)| (identifier.clone(), json!(value))));
         Json::Object(object)
@@ -95,7 +96,8 @@ fn alert(rule: &Rule, run: Run, rows: &Rows<'_>, place: usize, behind: &[usize])
     let details = rule.alert_details_override.clone().unwrap_or_default();
     // Where an alert has several rows, the first gives the details.
     let first = behind.first().copied();
-    let of_column = |column: &Option<String>| first.zip(column.as_deref()).and_then(|(row, column)| rows.text(row, column));
+    let of_column =
+        |column: &Option<String>| first.zip(column.as_deref()).and_then(|(row, column)| rows.text(row, column));
     let written = |format: &Option<String>, usual: &str, limit: usize| {
         let text = format.as_deref().zip(first).map(|(format, row)| rows.filled(row, format));
         let text = text.filter(|text| !text.trim().is_empty()).unwrap_or_else(|| usual.trim().to_owned());
@@ -202,16 +204,7 @@ impl Rows<'_> {
 
     /// A text with the values of a row in the place of `{{Column}}`.
     fn filled(&self, row: usize, format: &str) -> String {
-        let mut out = String::new();
-        let mut rest = format;
-        while let Some((before, after)) = rest.split_once("{{") {
-            let Some((column, after)) = after.split_once("}}") else { break };
-            out.push_str(before);
-            out.push_str(&self.text(row, column.trim()).unwrap_or_default());
-            rest = after;
-        }
-        debug_assert!(placeholders(rest).is_empty());
-        out + rest
+        filled(format, |column| self.text(row, column).unwrap_or_default())
     }
 
     fn activity(&self, behind: &[usize]) -> Option<(DateTime<Utc>, DateTime<Utc>)> {

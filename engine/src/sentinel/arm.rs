@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::duration::{HOUR, RuleDuration};
-use super::rule::{GroupingConfiguration, IncidentConfiguration, MatchingMethod, Rule};
+use super::rule::{ENTITIES_COLUMNS, GroupingConfiguration, IncidentConfiguration, MatchingMethod, Rule};
 
 /// What the service waits between alerts if a rule names no duration: it must have one even where it suppresses nothing.
 const USUAL_SUPPRESSION: i64 = 5 * HOUR;
@@ -29,7 +29,10 @@ impl Rule {
         set("triggerOperator", json!(self.trigger_operator.map(|operator| operator.arm_name())));
         set("triggerThreshold", json!(self.trigger_threshold));
         let suppression = duration(&self.suppression_duration);
-        set("suppressionDuration", json!(suppression.unwrap_or_else(|| RuleDuration::of_seconds(USUAL_SUPPRESSION).iso())));
+        set(
+            "suppressionDuration",
+            json!(suppression.unwrap_or_else(|| RuleDuration::of_seconds(USUAL_SUPPRESSION).iso())),
+        );
         set("suppressionEnabled", json!(self.suppression_enabled.unwrap_or(false)));
         set("tactics", json!(self.tactics()));
         // Sub-techniques have a property of their own, and only in previews.
@@ -41,6 +44,7 @@ impl Rule {
         }
         set("techniques", json!(techniques));
         set("entityMappings", json!(self.entity_mappings));
+        set(ENTITIES_COLUMNS, json!(self.others.get(ENTITIES_COLUMNS)));
         set("customDetails", json!(self.custom_details));
         set("alertDetailsOverride", json!(self.alert_details_override));
         set("eventGroupingSettings", json!(self.event_grouping_settings));

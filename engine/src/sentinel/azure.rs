@@ -45,7 +45,10 @@ impl Engine {
 }
 
 impl Azure {
-    fn wait<T: Send>(&self, work: impl Future<Output = std::result::Result<T, huntbook_azure::Error>> + Send) -> Outcome<T> {
+    fn wait<T: Send>(
+        &self,
+        work: impl Future<Output = std::result::Result<T, huntbook_azure::Error>> + Send,
+    ) -> Outcome<T> {
         huntbook_azure::run(&|| self.cancel.is_cancelled(), work)
     }
 }
@@ -68,7 +71,8 @@ impl Management for Azure {
     fn put(&self, path: &str, query: &[(&str, &str)], body: &Json) -> Result<Json> {
         self.wait(self.arm.put(&resource(path, query)?, body)).map_err(|error| match &error {
             huntbook_azure::Error::Service(service) if matches!(service.status, 409 | 412) => {
-                let message = format!("{error}\nSomebody has changed it meanwhile: run the command again to see it as it is now");
+                let message =
+                    format!("{error}\nSomebody has changed it meanwhile: run the command again to see it as it is now");
                 Error::new("Conflict", message)
             }
             _ => error_of(error),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::incidents::DRY_RUN;
 use super::place::Place;
+use super::problems::{filled, placeholders};
 use super::record::LATEST;
 use super::store::{HUNTING_BOOKMARK, Row, SECURITY_INCIDENT, time};
 use super::{in_kql_types, sentinel_error};
@@ -114,23 +115,20 @@ fn bookmark(rows: &KqlTable, row: usize, new: &NewBookmark) -> Result<Bookmark> 
         literals.push(format!("['{}'] = {}", quoted(column.name()), literal(&value, kql_type)));
         values.insert(column.name().to_string(), value);
     }
-    let title = filled(&new.title, &values)?;
+    let title = titled(&new.title, &values)?;
     let query = new.query.clone().unwrap_or_else(|| format!("print {}", literals.join(", ")));
     Ok(Bookmark { id: uuid::Uuid::new_v4().to_string(), title, query, row: values, event_time })
 }
 
-fn filled(title: &str, row: &Map<String, Json>) -> Result<String> {
-    let mut title = title.to_owned();
-    for column in super::problems::placeholders(&title.clone()) {
-        let Some(value) = row.get(column) else {
-            let names: Vec<&str> = row.keys().map(String::as_str).collect();
-            let message = format!("the title names the column `{column}`; the frame has: {}", names.join(", "));
-            return Err(Error::new("ColumnError", message));
-        };
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        title = title.replace(&format!("{{{{{column}}}}}"), &value);
+/// The title with the values of the row.
+fn titled(title: &str, row: &Map<String, Json>) -> Result<String> {
+    if let Some(column) = placeholders(title).into_iter().find(|column| !row.contains_key(*column)) {
+        let names: Vec<&str> = row.keys().map(String::as_str).collect();
+        let message = format!("the title names the column `{column}`; the frame has: {}", names.join(", "));
+        return Err(Error::new("ColumnError", message));
     }
-    Ok(title)
+    let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Ok(filled(title, |column| row.get(column).map(text).unwrap_or_default()))
 }
 
 fn quoted(text: &str) -> String {
@@ -142,7 +140,9 @@ fn literal(value: &Json, kql_type: KqlType) -> String {
     match (value, kql_type) {
         (Json::Null, KqlType::String) => "''".to_owned(),
         (Json::Null, _) => format!("{kql_type}(null)"),
-        (Json::String(text), KqlType::String) => format!("'{}'", quoted(text).replace('\n', "\\n").replace('\r', "\\r")),
+        (Json::String(text), KqlType::String) => {
+            format!("'{}'", quoted(text).replace('\n', "\\n").replace('\r', "\\r"))
+        }
         (Json::String(text), KqlType::Datetime | KqlType::Guid | KqlType::Decimal) => format!("{kql_type}({text})"),
         (Json::String(text), KqlType::Timespan) => format!("totimespan('{text}')"),
         // NaN and the infinities are text in JSON.

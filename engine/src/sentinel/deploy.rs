@@ -43,7 +43,9 @@ impl Engine {
         let old = std::fs::read_to_string(&path).ok();
         let change = match &old {
             None => "new",
-            Some(old) if *old == file.text => return Ok(format!("rule \"{}\" (local workspace): it is already so", file.rule.name)),
+            Some(old) if *old == file.text => {
+                return Ok(format!("rule \"{}\" (local workspace): it is already so", file.rule.name));
+            }
             Some(_) => "in the place of the one that is there",
         };
         let report = format!("rule \"{}\" (local workspace): {}, {change}", file.rule.name, path.display());
@@ -87,8 +89,7 @@ fn put_rule(service: &Service, file: &RuleFile, commit: bool) -> Result<String> 
 
 /// One line per property that will be different. What only the service sets does not count.
 fn changes(old: Option<&Json>, new: Option<&Json>) -> Vec<String> {
-    let nothing = Map::new();
-    let of = |side: Option<&Json>| side.and_then(Json::as_object).cloned().unwrap_or_else(|| nothing.clone());
+    let of = |side: Option<&Json>| side.and_then(Json::as_object).cloned().unwrap_or_default();
     let (old, new) = (of(old), of(new));
     let differs = |(key, value): &(&String, &Json)| !same(old.get(*key).unwrap_or(&Json::Null), value);
     let line = |(key, value): (&String, &Json)| match old.get(key) {

@@ -35,7 +35,8 @@ impl RuleDuration {
     /// ISO 8601, as ARM wants it.
     pub fn iso(&self) -> String {
         let days = self.seconds / DAY;
-        let parts = [(self.seconds % DAY / HOUR, 'H'), (self.seconds % HOUR / MINUTE, 'M'), (self.seconds % MINUTE, 'S')];
+        let parts =
+            [(self.seconds % DAY / HOUR, 'H'), (self.seconds % HOUR / MINUTE, 'M'), (self.seconds % MINUTE, 'S')];
         let time: String =
             parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
         match (days, time.is_empty()) {
@@ -104,7 +105,9 @@ impl<'de> Deserialize<'de> for RuleDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         RuleDuration::parse(&text).ok_or_else(|| {
-            serde::de::Error::custom(format!("`{text}` is not a duration: write a number and a unit, as in 5m, 1h, 14d"))
+            serde::de::Error::custom(format!(
+                "`{text}` is not a duration: write a number and a unit, as in 5m, 1h, 14d"
+            ))
         })
     }
 }
@@ -132,7 +135,10 @@ mod tests {
             ("PT24H", 86_400, "P1D"),
         ] {
             let duration = RuleDuration::parse(text).unwrap();
-            assert_eq!((duration.seconds(), duration.iso().as_str(), duration.to_string().as_str()), (seconds, iso, text));
+            assert_eq!(
+                (duration.seconds(), duration.iso().as_str(), duration.to_string().as_str()),
+                (seconds, iso, text)
+            );
         }
         for wrong in ["", "h", "1", "1 h", "-1h", "1w", "1.5h", "P", "PT", "P1H", "PT1H5", "1é", "99999999999d"] {
             assert!(RuleDuration::parse(wrong).is_none(), "{wrong}");

@@ -74,7 +74,10 @@ impl IncidentChanges {
         };
         let Some((_, reasons)) = CLASSIFICATIONS.iter().find(|(name, _)| name == classification) else {
             let names: Vec<&str> = CLASSIFICATIONS.iter().map(|(name, _)| *name).collect();
-            return Err(sentinel_error(format!("there is no classification `{classification}`; there are: {}", names.join(", "))));
+            return Err(sentinel_error(format!(
+                "there is no classification `{classification}`; there are: {}",
+                names.join(", ")
+            )));
         };
         if self.status != Some(Status::Closed) {
             return Err(sentinel_error("a classification goes with closing: `%sentinel incident close`"));
@@ -191,7 +194,9 @@ impl Engine {
                 let at = Utc::now();
                 let mut row = changed_row(&now, &IncidentChanges::default(), at);
                 let mut comments = row.get("Comments").and_then(Json::as_array).cloned().unwrap_or_default();
-                comments.push(json!({"message": message, "createdTimeUtc": time(at), "id": uuid::Uuid::new_v4().to_string()}));
+                comments.push(
+                    json!({"message": message, "createdTimeUtc": time(at), "id": uuid::Uuid::new_v4().to_string()}),
+                );
                 row.insert("Comments".into(), Json::Array(comments));
                 self.log(&SECURITY_INCIDENT, &[row])?;
             }
@@ -292,13 +297,14 @@ fn changed_row(now: &IncidentView, changes: &IncidentChanges, at: DateTime<Utc>)
         None => {}
     }
     if !changes.add_labels.is_empty() {
-        set("Labels", Some(service::labels_json(&now.labels, &changes.add_labels)));
+        set("Labels", Some(service::labels_json(now.kept.get("Labels"), &changes.add_labels)));
     }
     row
 }
 
 fn listing(incidents: &[IncidentView]) -> Result<DataFrame> {
-    let texts = |get: fn(&IncidentView) -> &str| incidents.iter().map(|incident| get(incident).to_owned()).collect::<Vec<_>>();
+    let texts =
+        |get: fn(&IncidentView) -> &str| incidents.iter().map(|incident| get(incident).to_owned()).collect::<Vec<_>>();
     let times = |get: fn(&IncidentView) -> Option<DateTime<Utc>>| {
         let times = incidents.iter().map(|incident| get(incident).map(|time| time.timestamp_micros()));
         times.collect::<Vec<Option<i64>>>()

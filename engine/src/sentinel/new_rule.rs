@@ -60,7 +60,8 @@ impl Engine {
     ///
     /// Errors: a frame that no query made, or whose query reads other frames: a rule sees tables only.
     pub fn query_of(&self, frame: &str) -> Result<String> {
-        let id = self.binding(frame).ok_or_else(|| Error::new("FrameError", format!("no frame is called `{frame}`")))?;
+        let id =
+            self.binding(frame).ok_or_else(|| Error::new("FrameError", format!("no frame is called `{frame}`")))?;
         let Some(query) = self.state().queries.get(&id).cloned() else {
             let message = format!(
                 "`{frame}` was not made by `%kql {frame} << ...`, so that there is no query to make a rule of: give one with --query"
@@ -157,7 +158,8 @@ fn asked_for(entities: &[String]) -> Result<Vec<EntityMapping>> {
             return Err(unread(entity, "Account.Name=user"));
         };
         let Some(known) = EntityType::named(entity_type.trim()) else {
-            let message = format!("there is no entity type `{entity_type}`; there are: {}", super::entities::type_names());
+            let message =
+                format!("there is no entity type `{entity_type}`; there are: {}", super::entities::type_names());
             return Err(Error::new("RuleError", message));
         };
         add(&mut mappings, known.name, identifier.trim(), column.trim());

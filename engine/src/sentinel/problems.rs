@@ -5,7 +5,7 @@
 use super::duration::{DAY, HOUR, MINUTE, RuleDuration};
 use super::entities::{EntityType, type_names};
 use super::lines::Step::{self, Item, Key};
-use super::rule::{EntityMapping, GroupingConfiguration, MatchingMethod, RuleFile};
+use super::rule::{ENTITIES_COLUMNS, EntityMapping, GroupingConfiguration, MatchingMethod, RuleFile};
 
 /// One thing that is wrong with a rule, at its line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,19 @@ pub(crate) fn placeholders(format: &str) -> Vec<&str> {
     pieces.filter_map(|piece| piece.split_once("}}")).map(|(column, _)| column.trim()).collect()
 }
 
+/// A text with values in the place of `{{Column}}`.
+pub(crate) fn filled(format: &str, value: impl Fn(&str) -> String) -> String {
+    let mut out = String::new();
+    let mut rest = format;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((column, after)) = after.split_once("}}") else { break };
+        out.push_str(before);
+        out.push_str(&value(column.trim()));
+        rest = after;
+    }
+    out + rest
+}
+
 /// Collects problems with their lines.
 pub(crate) struct Findings<'f> {
     pub(crate) file: &'f RuleFile,
@@ -107,8 +120,15 @@ impl Findings<'_> {
                 None => self.warning(&[Key(&key)], format!("`{key}` is no key of a rule and does nothing")),
             }
         }
+        if self.file.rule.others.contains_key(ENTITIES_COLUMNS) {
+            let message = format!("`{ENTITIES_COLUMNS}` is deployed, but a test reads no entities from it");
+            self.warning(&[Key(ENTITIES_COLUMNS)], message);
+        }
         if let Some(kind) = self.file.rule.kind.as_deref().filter(|kind| *kind != "Scheduled") {
-            self.error(&[Key("kind")], format!("`kind: {kind}` is not tested or deployed here: only Scheduled rules are"));
+            self.error(
+                &[Key("kind")],
+                format!("`kind: {kind}` is not tested or deployed here: only Scheduled rules are"),
+            );
         }
     }
 
@@ -157,7 +177,10 @@ impl Findings<'_> {
         match rule.trigger_threshold {
             None => self.error(&[], "`triggerThreshold` is missing: a number of rows"),
             Some(threshold) if !(0..=10_000).contains(&threshold) => {
-                self.error(&[Key("triggerThreshold")], format!("`triggerThreshold: {threshold}` must be from 0 to 10000"));
+                self.error(
+                    &[Key("triggerThreshold")],
+                    format!("`triggerThreshold: {threshold}` must be from 0 to 10000"),
+                );
             }
             Some(_) => {}
         }
@@ -190,7 +213,10 @@ impl Findings<'_> {
     fn attack(&mut self) {
         let rule = &self.file.rule;
         for (at, tactic) in rule.tactics().iter().enumerate().filter(|(_, tactic)| !is_tactic(tactic)) {
-            self.error(&[Key("tactics"), Item(at)], format!("there is no tactic `{tactic}`; there are: {}", TACTICS.join(", ")));
+            self.error(
+                &[Key("tactics"), Item(at)],
+                format!("there is no tactic `{tactic}`; there are: {}", TACTICS.join(", ")),
+            );
         }
         for (at, technique) in rule.techniques().iter().enumerate().filter(|(_, technique)| !is_technique(technique)) {
             let message = format!("`{technique}` is no technique: write T1078, or T1078.004 for a sub-technique");
@@ -204,7 +230,10 @@ impl Findings<'_> {
     fn entities(&mut self) {
         let mappings = self.file.rule.entity_mappings();
         if mappings.len() > 10 {
-            self.error(&[Key("entityMappings")], format!("{} entities are mapped, the service takes 10", mappings.len()));
+            self.error(
+                &[Key("entityMappings")],
+                format!("{} entities are mapped, the service takes 10", mappings.len()),
+            );
         }
         for (at, mapping) in mappings.iter().enumerate() {
             self.entity(at, mapping);
@@ -248,7 +277,8 @@ impl Findings<'_> {
             let path = [Key("customDetails"), Key(name)];
             let is_word = name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
             if name.len() > 20 || !is_word || !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
-                let message = format!("`{name}` cannot name a detail: a letter, then letters, digits or _, 20 at the most");
+                let message =
+                    format!("`{name}` cannot name a detail: a letter, then letters, digits or _, 20 at the most");
                 self.error(&path, message);
             }
             if !column.is_string() {
@@ -324,7 +354,10 @@ impl Findings<'_> {
                 if !there.contains(&name.as_str()) {
                     let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
                     let [one, two, three] = path(key);
-                    self.error(&[one, two, three, Item(at)], format!("`{name}` is nothing to group by; the rule has: {there}"));
+                    self.error(
+                        &[one, two, three, Item(at)],
+                        format!("`{name}` is nothing to group by; the rule has: {there}"),
+                    );
                 }
             }
         }

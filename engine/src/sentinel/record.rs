@@ -39,7 +39,7 @@ impl Engine {
         let query = format!("| where AlertType == {id} | distinct SystemAlertId");
         let alerts = self.logged(&SECURITY_ALERT, &query)?;
         let ids = alerts.iter().filter_map(|row| Some(row.get("SystemAlertId")?.as_str()?.to_owned()));
-        let query = format!("{LATEST} | where tostring(RelatedAnalyticRuleIds) has {id} | sort by CreatedTime asc");
+        let query = format!("{LATEST} | where tostring(RelatedAnalyticRuleIds) contains {id} | sort by CreatedTime asc");
         let incidents = self.logged(&SECURITY_INCIDENT, &query)?;
         Ok(Known { alerts: ids.collect(), incidents: incidents.iter().filter_map(incident_of).collect() })
     }
@@ -106,7 +106,12 @@ fn incident_of(row: &Row) -> Option<Incident> {
     let text = |column: &str| row.get(column).and_then(Json::as_str).unwrap_or_default().to_owned();
     let at = |column: &str| row.get(column).and_then(moment);
     let list = |value: Option<&Json>| -> Vec<String> {
-        value.and_then(Json::as_array).into_iter().flatten().filter_map(|item| Some(item.as_str()?.to_owned())).collect()
+        value
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|item| Some(item.as_str()?.to_owned()))
+            .collect()
     };
     let additional = row.get("AdditionalData");
     let created = at("CreatedTime")?;
@@ -131,7 +136,8 @@ fn incident_of(row: &Row) -> Option<Incident> {
 
 /// As the service fills `SecurityAlert` for scheduled rules.
 fn alert_row(rule: &Rule, alert: &Alert) -> Row {
-    let entities: Vec<Json> = alert.entities.iter().enumerate().map(|(at, entity)| with_id(entity.to_json(), at)).collect();
+    let entities: Vec<Json> =
+        alert.entities.iter().enumerate().map(|(at, entity)| with_id(entity.to_json(), at)).collect();
     let custom: Map<String, Json> =
         alert.custom_details.iter().map(|(name, values)| (name.clone(), json!(values))).collect();
     let operator = rule.trigger_operator.map(|operator| operator.arm_name());

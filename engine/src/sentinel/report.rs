@@ -55,7 +55,10 @@ impl Trial {
             Column::new("Severity".into(), texts(&|incident| incident.severity.name().to_owned())),
             Column::new("Status".into(), texts(&status)),
             Column::new("Title".into(), texts(&|incident| incident.title.clone())),
-            Column::new("Alerts".into(), self.incidents.iter().map(|own| own.alerts.len() as i64).collect::<Vec<i64>>()),
+            Column::new(
+                "Alerts".into(),
+                self.incidents.iter().map(|own| own.alerts.len() as i64).collect::<Vec<i64>>(),
+            ),
             Column::new("Entities".into(), texts(&|incident| named(&incident.entities))),
         ];
         Ok(DataFrame::new(self.incidents.len(), columns)?)
@@ -97,7 +100,8 @@ impl Trial {
 
 /// `rules/x.yaml: Rare access (High), every 1h over 1d, > 0 rows`
 pub(crate) fn heading(file: &str, rule: &Rule) -> String {
-    let duration = |duration: &Option<super::RuleDuration>| duration.as_ref().map(ToString::to_string).unwrap_or_default();
+    let duration =
+        |duration: &Option<super::RuleDuration>| duration.as_ref().map(ToString::to_string).unwrap_or_default();
     let operator = rule.trigger_operator.map_or("", |operator| operator.symbol());
     format!(
         "{file}: {} ({}), every {} over {}, {operator} {} rows",

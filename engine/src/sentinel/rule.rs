@@ -207,9 +207,12 @@ pub enum MatchingMethod {
     Selected,
 }
 
+/// Columns that hold whole entities: only the service reads them.
+pub(crate) const ENTITIES_COLUMNS: &str = "sentinelEntitiesMappings";
+
 /// Keys that rules of the repository have and that neither a test nor a deployment needs.
 const PASSED_OVER: [&str; 8] =
-    ["status", "tags", "metadata", "source", "author", "subTechniques", "enabled", "sentinelEntitiesMappings"];
+    ["status", "tags", "metadata", "source", "author", "subTechniques", "enabled", ENTITIES_COLUMNS];
 
 /// A rule with the file that it stands in.
 #[derive(Clone, Debug)]
@@ -269,7 +272,8 @@ impl Rule {
             _ => return Err(Error::new("RuleError", "cannot write the rule: it is no mapping")),
         };
         // `version` and `kind` stay last, as everywhere in the repository.
-        let last: Vec<(Yaml, Yaml)> = ["version", "kind"].into_iter().filter_map(|key| keys.remove_entry(key)).collect();
+        let last: Vec<(Yaml, Yaml)> =
+            ["version", "kind"].into_iter().filter_map(|key| keys.remove_entry(key)).collect();
         keys.extend(self.others.clone());
         keys.extend(last);
         serde_yaml_ng::to_string(&keys).map_err(failed)

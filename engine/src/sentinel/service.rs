@@ -62,7 +62,8 @@ impl Service {
             }
             _ => false,
         };
-        let is_plain = workspace.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '(' | ')'));
+        let is_plain =
+            workspace.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '(' | ')'));
         if !is_workspace || !is_plain {
             return Err(sentinel_error(format!(
                 "`{workspace}` is not the resource id of a Log Analytics workspace: /subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.OperationalInsights/workspaces/<name>"
@@ -161,7 +162,7 @@ fn incident_body(now: &IncidentView, changes: &IncidentChanges) -> Json {
     set("classificationReason", changes.reason.as_ref().map(|text| json!(text)));
     set("classificationComment", changes.closing_comment.as_ref().map(|text| json!(text)));
     if !changes.add_labels.is_empty() {
-        set("labels", Some(labels_json(&now.labels, &changes.add_labels)));
+        set("labels", Some(labels_json(old.and_then(|old| old.get("labels")), &changes.add_labels)));
     }
     if changes.status.is_some_and(|status| status != Status::Closed) {
         for key in ["classification", "classificationReason", "classificationComment"] {
@@ -223,7 +224,10 @@ pub(super) fn label_names(labels: Option<&Json>) -> Vec<String> {
     labels.filter_map(|label| Some(label.get("labelName")?.as_str()?.to_owned())).collect()
 }
 
-pub(super) fn labels_json(now: &[String], more: &[String]) -> Json {
-    let new = more.iter().filter(|label| !now.contains(label));
-    now.iter().chain(new).map(|label| json!({"labelName": label, "labelType": "User"})).collect()
+/// The labels as they are, and new ones behind them.
+pub(super) fn labels_json(now: Option<&Json>, more: &[String]) -> Json {
+    let old = label_names(now);
+    let new = more.iter().filter(|label| !old.contains(label));
+    let new = new.map(|label| json!({"labelName": label, "labelType": "User"}));
+    now.and_then(Json::as_array).into_iter().flatten().cloned().chain(new).collect()
 }

@@ -151,7 +151,9 @@ impl Engine {
         let answer = engine.run(&query).map_err(|error| Error::new("SentinelError", error.render(&query)))?;
         let row = |at: usize| -> Result<Row> {
             let cells = answer.frame.columns().iter().zip(&answer.schema);
-            cells.map(|(cells, column)| Ok((column.name.clone(), batch::cell(&cells.get(at)?, column.kql_type)))).collect()
+            cells
+                .map(|(cells, column)| Ok((column.name.clone(), batch::cell(&cells.get(at)?, column.kql_type))))
+                .collect()
         };
         (0..answer.frame.height()).map(row).collect()
     }
@@ -166,7 +168,8 @@ fn column(name: &str, kind: ColumnType, cells: Vec<Option<Json>>) -> Result<Colu
     Ok(match kind {
         ColumnType::Bool => Column::new(name, cells.iter().map(|cell| cell.as_ref()?.as_bool()).collect::<Vec<_>>()),
         ColumnType::Int => {
-            let numbers = cells.iter().map(|cell| cell.as_ref()?.as_i64().and_then(|number| i32::try_from(number).ok()));
+            let numbers =
+                cells.iter().map(|cell| cell.as_ref()?.as_i64().and_then(|number| i32::try_from(number).ok()));
             Column::new(name, numbers.collect::<Vec<Option<i32>>>())
         }
         ColumnType::Real => {

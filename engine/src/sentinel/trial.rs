@@ -59,7 +59,8 @@ impl Engine {
     }
 
     pub(crate) fn run_rule(&self, file: &RuleFile, times: Times, known: Known) -> Result<Trial> {
-        let problems: Vec<Problem> = self.rule_problems(file)?.into_iter().filter(|problem| !problem.is_warning).collect();
+        let problems: Vec<Problem> =
+            self.rule_problems(file)?.into_iter().filter(|problem| !problem.is_warning).collect();
         if !problems.is_empty() {
             return Err(Error::new("RuleError", listed(&file.name, &problems)));
         }
@@ -80,8 +81,10 @@ impl Engine {
     }
 
     fn runs(&self, rule: &Rule, times: Times, engine: &KqlEngine) -> Result<Vec<Run>> {
-        let seconds = |duration: &Option<super::duration::RuleDuration>| duration.as_ref().map_or(0, |own| own.seconds());
-        let (frequency, period) = (seconds(&rule.query_frequency).max(1), TimeDelta::seconds(seconds(&rule.query_period)));
+        let seconds =
+            |duration: &Option<super::duration::RuleDuration>| duration.as_ref().map_or(0, |own| own.seconds());
+        let (frequency, period) =
+            (seconds(&rule.query_frequency).max(1), TimeDelta::seconds(seconds(&rule.query_period)));
         let (first, last) = match times {
             Times::At(at) => (at, at),
             Times::Between(from, to) if from <= to => (from, to),

@@ -35,7 +35,9 @@ impl Engine {
                     value.and_then(Json::as_str).unwrap_or_default().to_owned()
                 };
                 let found = service.list("watchlists", &[], MAX_ITEMS)?;
-                let row = |found: &Json| [text(found, "watchlistAlias"), text(found, "itemsSearchKey"), text(found, "displayName")];
+                let row = |found: &Json| {
+                    [text(found, "watchlistAlias"), text(found, "itemsSearchKey"), text(found, "displayName")]
+                };
                 found.iter().map(row).collect()
             }
         };
@@ -51,7 +53,8 @@ impl Engine {
         match place {
             Place::Local => {
                 let query = format!("_GetWatchlist('{alias}')");
-                let engine = huntbook_kql::Engine::new(huntbook_kql::catalogs::Watchlists::new(self.watchlist_folder()));
+                let engine =
+                    huntbook_kql::Engine::new(huntbook_kql::catalogs::Watchlists::new(self.watchlist_folder()));
                 let answer = engine.run(&query).map_err(|error| sentinel_error(error.render(&query)))?;
                 Ok(answer.frame)
             }
@@ -116,7 +119,9 @@ impl Engine {
                     "numberOfLinesToSkip": 0,
                     "rawContent": content,
                 }});
-                if let Some(etag) = service.find(&format!("watchlists/{alias}"))?.and_then(|found| found.get("etag").cloned()) {
+                if let Some(etag) =
+                    service.find(&format!("watchlists/{alias}"))?.and_then(|found| found.get("etag").cloned())
+                {
                     body["etag"] = etag;
                 }
                 service.put(&format!("watchlists/{alias}"), &body)?;
@@ -163,8 +168,11 @@ impl Engine {
 /// An alias becomes a file name and a part of an address.
 fn check_alias(alias: &str) -> Result<()> {
     let is_plain = alias.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '_'));
-    if !is_plain || !(3..=64).contains(&alias.len()) || !alias.starts_with(|first: char| first.is_ascii_alphanumeric()) {
-        let message = format!("`{alias}` cannot be a watchlist's alias: 3 to 64 letters, digits, - or _, a letter or digit first");
+    if !is_plain || !(3..=64).contains(&alias.len()) || !alias.starts_with(|first: char| first.is_ascii_alphanumeric())
+    {
+        let message = format!(
+            "`{alias}` cannot be a watchlist's alias: 3 to 64 letters, digits, - or _, a letter or digit first"
+        );
         return Err(sentinel_error(message));
     }
     Ok(())
@@ -189,7 +197,8 @@ fn csv(frame: &DataFrame, key: &str) -> Result<String> {
 /// The search key of a local watchlist: its own column of that name, or its first.
 fn first_line(path: &std::path::Path) -> Option<String> {
     let text = std::fs::read_to_string(path).ok()?;
-    let columns = text.trim_start_matches('\u{feff}').lines().next()?.split(',').map(|name| name.trim().trim_matches('"'));
+    let columns =
+        text.trim_start_matches('\u{feff}').lines().next()?.split(',').map(|name| name.trim().trim_matches('"'));
     let columns: Vec<&str> = columns.collect();
     columns.iter().find(|name| **name == "SearchKey").or(columns.first()).map(|name| (*name).to_owned())
 }

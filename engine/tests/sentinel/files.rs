@@ -161,23 +161,35 @@ fn problems_name_their_line() {
         ("queryPeriod: 24h", "queryPeriod: 30m", "13: `queryPeriod: 30m` is shorter"),
         ("queryPeriod: 24h", "queryPeriod: 15d", "13: `queryPeriod: 15d` must be from 5m to 14d"),
         ("queryFrequency: 1h", "queryFrequency: 1m", "12: `queryFrequency: 1m` must be from 5m to 14d"),
-        ("queryFrequency: 1h\nqueryPeriod: 24h", "queryFrequency: 5m\nqueryPeriod: 2d", "12: `queryFrequency: 5m` must be 1h or more"),
+        (
+            "queryFrequency: 1h\nqueryPeriod: 24h",
+            "queryFrequency: 5m\nqueryPeriod: 2d",
+            "12: `queryFrequency: 5m` must be 1h or more",
+        ),
         ("queryFrequency: 1h\n", "", "1: `queryFrequency` is missing"),
         ("queryFrequency: 1h", "queryfrequency: 1h", "12: `queryfrequency` is written `queryFrequency`"),
         ("triggerThreshold: 0", "triggerThreshold: 10001", "15: `triggerThreshold: 10001` must be"),
         ("  - InitialAccess", "  - Intrusion", "18: there is no tactic `Intrusion`"),
         ("  - T1078.004", "  - T1078.4", "21: `T1078.4` is no technique"),
-        ("entityType: IP", "entityType: Address", "37: there is no entity type `Address`"),
-        ("identifier: FullName", "identifier: Login", "35: Account has no identifier `Login`"),
-        ("identifier: FullName", "identifier: NTDomain", "33: Account needs FullName, Sid, Name"),
-        ("  Failures: failures", "  Failed-Logins: failures", "41: `Failed-Logins` cannot name a detail"),
-        ("Many failures of {{UserPrincipalName}}", "'{{a}} {{b}} {{c}} {{d}}'", "43: `alertDisplayNameFormat` names 4 columns"),
-        ("Many failures of {{UserPrincipalName}}", "'{{UserPrincipalName'", "43: `alertDisplayNameFormat` opens"),
-        ("lookbackDuration: PT5H", "lookbackDuration: 8d", "52: `lookbackDuration: 8d` must be from 5m to 7d"),
-        ("      - Account\n", "      - Host\n", "55: `Host` is nothing to group by; the rule has: Account, IP"),
-        ("      - Failures\n", "      - Fails\n", "58: `Fails` is nothing to group by; the rule has: Failures"),
-        ("suppressionDuration: 5h", "suppressionDuration: 25h", "60: `suppressionDuration: 25h` must be from 5m to 24h"),
-        ("kind: Scheduled", "kind: NRT", "62: `kind: NRT` is not tested"),
+        ("entityType: IP", "entityType: Address", "36: there is no entity type `Address`"),
+        ("identifier: FullName", "identifier: Login", "34: Account has no identifier `Login`"),
+        ("identifier: FullName", "identifier: NTDomain", "32: Account needs FullName, Sid, Name"),
+        ("  Failures: failures", "  Failed-Logins: failures", "40: `Failed-Logins` cannot name a detail"),
+        (
+            "Many failures of {{UserPrincipalName}}",
+            "'{{a}} {{b}} {{c}} {{d}}'",
+            "42: `alertDisplayNameFormat` names 4 columns",
+        ),
+        ("Many failures of {{UserPrincipalName}}", "'{{UserPrincipalName'", "42: `alertDisplayNameFormat` opens"),
+        ("lookbackDuration: PT5H", "lookbackDuration: 8d", "51: `lookbackDuration: 8d` must be from 5m to 7d"),
+        ("      - Account\n", "      - Host\n", "54: `Host` is nothing to group by; the rule has: Account, IP"),
+        ("      - Failures\n", "      - Fails\n", "57: `Fails` is nothing to group by; the rule has: Failures"),
+        (
+            "suppressionDuration: 5h",
+            "suppressionDuration: 25h",
+            "59: `suppressionDuration: 25h` must be from 5m to 24h",
+        ),
+        ("kind: Scheduled", "kind: NRT", "61: `kind: NRT` is not tested"),
         ("status: Available", "stage: Available", "7: `stage` is no key of a rule"),
     ];
     for (old, new, expected) in cases {
@@ -185,7 +197,16 @@ fn problems_name_their_line() {
         assert!(found.iter().any(|problem| problem.starts_with(expected)), "{new}: {found:?}");
     }
     let missing = RuleFile::read("a.yaml", "query: T\n").unwrap().problems();
-    for key in ["id", "name", "description", "severity", "queryFrequency", "queryPeriod", "triggerOperator", "triggerThreshold"] {
+    for key in [
+        "id",
+        "name",
+        "description",
+        "severity",
+        "queryFrequency",
+        "queryPeriod",
+        "triggerOperator",
+        "triggerThreshold",
+    ] {
         assert!(missing.iter().any(|problem| problem.message.starts_with(&format!("`{key}` is missing"))), "{key}");
     }
 }
@@ -215,13 +236,20 @@ fn the_query_and_its_columns_are_checked() {
     let changed = |old: &str, new: &str| RuleFile::read("rule.yaml", &RULE.replacen(old, new, 1)).unwrap();
     let problems = found(&changed("where score > 2", "where scores > 2"));
     assert!(problems[0].starts_with("17: KQL error KH0102 in rule.yaml at line 17, column 11"), "{problems:?}");
-    assert!(problems[0].contains(" 17 | | where scores > 2\n    |         ^^^^^^ did you mean `score`?"), "{problems:?}");
+    assert!(
+        problems[0].contains(" 17 | | where scores > 2\n    |         ^^^^^^ did you mean `score`?"),
+        "{problems:?}"
+    );
     let problems = found(&changed("columnName: user", "columnName: User"));
     assert_eq!(problems, ["23: the query gives no column `User`; it is written `user`"]);
     let more = "alertDetailsOverride:\n  alertDisplayNameFormat: By {{who}}\n  alertSeverityColumnName: level\ncustomDetails:\n  Share: shares\n";
     let problems = found(&rule(more));
     assert_eq!(problems.len(), 3, "{problems:?}");
-    for (problem, expected) in problems.iter().zip(["27: the query gives no column `who`", "28: the query gives no column `level`", "30: the query gives no column `shares`"]) {
+    for (problem, expected) in problems.iter().zip([
+        "27: the query gives no column `who`",
+        "28: the query gives no column `level`",
+        "30: the query gives no column `shares`",
+    ]) {
         assert!(problem.starts_with(expected), "{problem}");
     }
     let problems = found(&changed("Access_CL", "Accesses_CL"));
@@ -249,7 +277,10 @@ fn a_rule_is_made_of_a_query() {
     assert_eq!(engine.new_rule(&asked).unwrap().entity_mappings.unwrap().len(), 2);
     let message = |new: NewRule| engine.new_rule(&new).unwrap_err().message;
     assert!(message(NewRule { entities: vec!["user".into()], ..new.clone() }).contains("Account.Name=user"));
-    assert!(message(NewRule { entities: vec!["Person.Name=user".into()], ..new.clone() }).contains("there is no entity type"));
+    assert!(
+        message(NewRule { entities: vec!["Person.Name=user".into()], ..new.clone() })
+            .contains("there is no entity type")
+    );
     assert!(message(NewRule { query: "Access_CL | where scre > 2".into(), ..new }).contains("did you mean `score`"));
     assert_eq!(file_name("Rare: share access, 2nd"), "RareShareAccess2nd.yaml");
 }
@@ -263,8 +294,11 @@ fn folders_hold_rules_and_other_files() {
     std::fs::write(rules.join("deep").join("a.yml"), MINIMAL).unwrap();
     std::fs::write(rules.join("parser.yaml"), "ParserName: x\nParserQuery: |\n  T\n").unwrap();
     std::fs::write(rules.join("notes.txt"), RULE).unwrap();
-    let found: Vec<String> =
-        rule_files(&rules).unwrap().iter().map(|path| path.strip_prefix(&rules).unwrap().display().to_string()).collect();
+    let found: Vec<String> = rule_files(&rules)
+        .unwrap()
+        .iter()
+        .map(|path| path.strip_prefix(&rules).unwrap().display().to_string())
+        .collect();
     assert_eq!(found, ["b.yaml", "deep/a.yml"]);
     assert!(rule_files(&folder.path().join("nowhere")).is_err());
     let none = engine(folder.path()).rules_folder();

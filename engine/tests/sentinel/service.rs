@@ -54,7 +54,9 @@ impl Management for Plane {
     fn list(&self, path: &str, query: &[(&str, &str)], limit: usize) -> Result<Vec<Json>, Error> {
         let mut state = self.0.lock().unwrap();
         state.queries.push(query.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("&"));
-        let below = |key: &&String| key.strip_prefix(path).is_some_and(|rest| rest.starts_with('/') && !rest[1..].contains('/'));
+        let below = |key: &&String| {
+            key.strip_prefix(path).is_some_and(|rest| rest.starts_with('/') && !rest[1..].contains('/'))
+        };
         Ok(state.resources.iter().filter(|(key, _)| below(key)).map(|(_, found)| found.clone()).take(limit).collect())
     }
 
@@ -99,7 +101,10 @@ fn a_rule_is_deployed() {
     engine.deploy_rule(&plane.place(), &rule(""), true).unwrap();
     let [(path, body)] = &plane.puts()[..] else { panic!("one request") };
     assert_eq!(path, "alertRules/0b3c9a52-6c1f-4f0e-9a77-2f5b0c7d1e11");
-    assert_eq!((&body["kind"], &body["properties"]["enabled"], &body["properties"]["queryPeriod"]), (&json!("Scheduled"), &json!(true), &json!("PT1H")));
+    assert_eq!(
+        (&body["kind"], &body["properties"]["enabled"], &body["properties"]["queryPeriod"]),
+        (&json!("Scheduled"), &json!(true), &json!("PT1H"))
+    );
     assert!(engine.deploy_rule(&plane.place(), &rule(""), true).unwrap().contains("already so"));
     // Somebody switched it off, and the service fills in what it was not given.
     let mut kept = body.clone();
@@ -148,7 +153,7 @@ fn incidents_are_worked_on() {
         "etag": "\"one\"",
         "properties": {
             "title": "Odd access", "severity": "High", "status": "New",
-            "labels": [{"labelName": "old", "labelType": "User"}, {"labelName": "new", "labelType": "User"}],
+            "labels": [{"labelName": "old", "labelType": "System"}, {"labelName": "new", "labelType": "User"}],
             "owner": {"email": "eve@contoso.com", "userPrincipalName": "eve@contoso.com", "assignedTo": "eve@contoso.com"}
         }
     });
@@ -207,12 +212,21 @@ fn watchlists_cross() {
     assert!(again.contains("in the place of 2 row(s)"), "{again}");
     assert!(engine.watchlist(&plane.place(), "none").unwrap_err().message.contains("no watchlist `none`"));
     let big = df!("user" => vec!["x".repeat(1000); 4000]).unwrap();
-    assert!(engine.put_watchlist(&plane.place(), "vips", &big, None, None, true).unwrap_err().message.contains("3800000"));
+    assert!(
+        engine.put_watchlist(&plane.place(), "vips", &big, None, None, true).unwrap_err().message.contains("3800000")
+    );
 }
 
 #[test]
 fn only_a_workspace_is_a_place() {
-    for wrong in ["", "hunt", "/subscriptions/x", &WORKSPACE.replace("workspaces", "clusters"), &format!("{WORKSPACE}/../x"), &format!("{WORKSPACE}?x=1")] {
+    for wrong in [
+        "",
+        "hunt",
+        "/subscriptions/x",
+        &WORKSPACE.replace("workspaces", "clusters"),
+        &format!("{WORKSPACE}/../x"),
+        &format!("{WORKSPACE}?x=1"),
+    ] {
         assert!(Service::new(wrong, Box::new(Plane::default())).is_err(), "{wrong}");
     }
     assert!(Service::new(&WORKSPACE.to_lowercase(), Box::new(Plane::default())).is_ok());
