@@ -68,6 +68,11 @@ impl Arm {
 
     /// All elements of a list, over all its pages. Pages on another host are refused.
     pub async fn list(&self, resource: &ResourcePath) -> Result<Vec<Value>, Error> {
+        self.first(resource, usize::MAX).await
+    }
+
+    /// The first elements of a list, over as many pages as they take.
+    pub async fn first(&self, resource: &ResourcePath, limit: usize) -> Result<Vec<Value>, Error> {
         let answer = |what: &str| Error::Answer { host: self.endpoint.host(), what: what.to_owned() };
         let mut path = resource.whole();
         let mut all = Vec::new();
@@ -78,8 +83,11 @@ impl Arm {
                 _ => return Err(answer("the list has no member `value`")),
             }
             match page.get("nextLink").and_then(Value::as_str).filter(|link| !link.is_empty()) {
-                Some(link) => path = self.endpoint.path_of_link(link)?,
-                None => return Ok(all),
+                Some(link) if all.len() < limit => path = self.endpoint.path_of_link(link)?,
+                _ => {
+                    all.truncate(limit);
+                    return Ok(all);
+                }
             }
         }
         Err(answer("the list has no end"))

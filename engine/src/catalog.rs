@@ -292,7 +292,7 @@ fn files_of(folder: &Path) -> Result<Files> {
 }
 
 /// The workspace's tables, and local files for `externaldata`.
-struct Stored {
+pub(crate) struct Stored {
     base: PathBuf,
     workspace: Workspace,
     /// Read once per query
@@ -300,7 +300,7 @@ struct Stored {
 }
 
 impl Stored {
-    fn new(engine: &Engine, workspace: Workspace) -> Stored {
+    pub(crate) fn new(engine: &Engine, workspace: Workspace) -> Stored {
         Stored { base: engine.settings.base.clone(), workspace, schemas: Mutex::default() }
     }
 }

@@ -24,6 +24,7 @@ mod parameters;
 mod plan;
 mod query;
 mod sample;
+pub mod sentinel;
 mod serve;
 pub mod table;
 mod templates;
@@ -39,7 +40,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use huntbook_kql::Render;
 use huntbook_wire::Literal;
 use huntbook_workspace::Workspace;
-use polars::prelude::DataFrame;
+pub use polars::prelude::DataFrame;
 
 pub use cancel::CancelToken;
 pub use connections::request::{CacheUse, Partial, Provenance, QueryRequest, Split};
@@ -94,6 +95,8 @@ struct State {
     next_model: u64,
     attached: catalog::Attached,
     connections: connections::Connections,
+    /// The query that made a named frame
+    queries: HashMap<FrameId, String>,
 }
 
 /// The answer to a KQL query.
@@ -155,6 +158,16 @@ impl Engine {
             state.frames.bind(name, id);
         }
         frames::info(id, &frame)
+    }
+
+    /// Remembers which query made a named frame.
+    pub fn note_query(&self, name: &str, query: &str) {
+        let mut state = self.state();
+        let named: Vec<FrameId> = state.frames.names().iter().filter_map(|(name, ..)| state.frames.by_name(name)).collect();
+        state.queries.retain(|id, _| named.contains(id));
+        if let Some(id) = state.frames.by_name(name) {
+            state.queries.insert(id, query.to_owned());
+        }
     }
 
     /// Runs a plan; the result is held for the cell that asked until it is released.

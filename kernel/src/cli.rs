@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::session::Options;
-use crate::{install, jupyter, kql, paths, run, sample_data, serve};
+use crate::{install, jupyter, kql, paths, rule, run, sample_data, serve};
 
 #[derive(Parser)]
 #[command(name = "huntbook", version, about = "Rust and KQL notebooks for security hunting")]
@@ -46,6 +46,11 @@ enum Command {
     /// Prints one line of JSON when it listens: {"url", "workspace", "database", "token_file", "shared_key_file", "dcr",
     /// "pid"}. Ctrl-C or SIGTERM ends it.
     Serve(serve::Arguments),
+    /// Analytics rules of Microsoft Sentinel: test them over local data, make them from queries.
+    Rule {
+        #[command(subcommand)]
+        command: rule::Command,
+    },
     /// Write generated access data with planted anomalies.
     SampleData(sample_data::Arguments),
 }
@@ -123,6 +128,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Kernel { command: KernelCommand::BuildTemplate } => crate::cells::RustCells::build_template()?,
         Command::Kql(arguments) => return kql::run(&arguments),
         Command::Serve(arguments) => serve::serve(arguments)?,
+        Command::Rule { command } => return rule::run(&command),
         Command::SampleData(arguments) => sample_data::write(&arguments)?,
     }
     Ok(ExitCode::SUCCESS)

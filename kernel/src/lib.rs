@@ -17,6 +17,7 @@ mod paths;
 mod processes;
 pub mod processor;
 mod redaction;
+mod rule;
 mod run;
 mod rust_text;
 mod sample_data;

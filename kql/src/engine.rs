@@ -1,6 +1,6 @@
 //! The way in: an engine over a catalog, with what a run may take.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use polars::prelude::{DataFrame, LazyFrame};
@@ -31,6 +31,7 @@ pub struct Engine {
     pub(crate) catalog: Arc<dyn Catalog>,
     now: Option<DateTime<Utc>>,
     parameters: Vec<(String, Literal)>,
+    timespan: Option<Range<DateTime<Utc>>>,
     piped_input: Option<LazyFrame>,
     cancel: CancelToken,
     limits: Limits,
@@ -81,6 +82,7 @@ impl Engine {
             catalog: Arc::new(catalog),
             now: None,
             parameters: Vec::new(),
+            timespan: None,
             piped_input: None,
             cancel: CancelToken::new(),
             limits: Limits::default(),
@@ -102,6 +104,13 @@ impl Engine {
         self.parameters.retain(|(known, _)| *known != name);
         self.parameters.push((name, value.into()));
         self
+    }
+
+    /// Rows of tables whose `TimeGenerated` lies outside are not there: from the start until before the end. Tables
+    /// without that column have all their rows. The filter reaches the files.
+    #[must_use]
+    pub fn with_timespan(self, timespan: Range<DateTime<Utc>>) -> Self {
+        Self { timespan: Some(timespan), ..self }
     }
 
     /// The frame on the left of the query, whose text then begins with an operator.
@@ -216,7 +225,8 @@ impl Engine {
     }
 
     fn configured<'a>(&'a self, binder: Binder<'a>) -> Binder<'a> {
-        binder.with_parameters(&self.parameters)
+        let ticks = |span: &Range<DateTime<Utc>>| (now_ticks(span.start), now_ticks(span.end));
+        binder.with_parameters(&self.parameters).with_timespan(self.timespan.as_ref().map(ticks))
     }
 
     fn now(&self) -> i64 {

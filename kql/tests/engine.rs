@@ -144,3 +144,19 @@ fn failures_while_running_have_a_code() {
     assert_eq!(error.code(), "KH0301");
     assert!(error.to_string().contains("`t` of `T` holds `not a time`, which is no datetime"), "{error}");
 }
+
+#[test]
+fn a_timespan_hides_what_lies_outside() {
+    let rows = df!("TimeGenerated" => [0i64, 10, 20, 30], "n" => [0i64, 1, 2, 3]).unwrap();
+    let unit = DataType::Datetime(TimeUnit::Milliseconds, None);
+    let rows = rows.lazy().with_column(col("TimeGenerated").cast(unit)).collect().unwrap();
+    let timeless = df!("n" => [7i64]).unwrap();
+    let engine = Engine::new(Frames::new().with("T", rows).with("Timeless", timeless));
+    let at = |milliseconds: i64| chrono::DateTime::from_timestamp_millis(milliseconds).unwrap();
+    let within = |query: &str| rows_of(&engine.clone().with_timespan(at(10)..at(30)).run(query).unwrap());
+    assert_eq!(within("T | project n"), json!([[1], [2]]));
+    assert_eq!(within("union T, Timeless | summarize sum(n)"), json!([[10]]));
+    assert_eq!(within("Timeless | join kind=inner (T | extend n = n + 5) on n | count"), json!([[1]]));
+    assert_eq!(within("print n = toscalar(T | count)"), json!([[2]]));
+    assert_eq!(rows_of(&engine.run("T | count").unwrap()), json!([[4]]));
+}

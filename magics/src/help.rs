@@ -19,6 +19,7 @@ pub(crate) fn text(topic: &str) -> Option<String> {
         "connect" => CONNECT,
         "blob" => BLOB,
         "la_write" => LA_WRITE,
+        "sentinel" => SENTINEL,
         "workspace" => "%workspace    the local workspace: its folder, tables and columns",
         "frames" => "%frames    named frames and their sizes",
         "use" => USE,
@@ -49,6 +50,7 @@ Cells are Rust or magics; magic lines and Rust lines mix in one cell.
 %connect [NAME]             Log Analytics, Azure Data Explorer and other places to query
 %blob ls|read LOCATION      files: list, read into a frame
 %la_write FRAME TABLE       append a frame's rows to a custom table (TABLE_CL)
+%sentinel ...               analytics rules, incidents, bookmarks, watchlists
 %workspace  %frames         what there is to query
 %use polars                 full polars in Rust cells (slower cells)
 %vars  %who                 variables and frames of this session; their names only
@@ -172,6 +174,34 @@ const EXPLAIN: &str = "\
 The compiler's own long explanation of an error code, with examples; without a code, of the last compile error.
 
 %explain E0382";
+
+const SENTINEL: &str = "\
+%sentinel [NAME <<] rule test FILE|DIR [--at TIME | --from TIME --to TIME] [--record]
+%sentinel rule show FILE
+%sentinel rule new NAME --query \"...\" | --frame NAME [--severity S] [--frequency 1h] [--period 1d]
+    [--tactic T]... [--technique T]... [--entity Account.Name=user]... [--detail Score=score]... [--alert-per-row]
+    [--output FILE] [--force]
+%%sentinel rule new NAME ...        the query is the rest of the cell
+%sentinel rule deploy FILE [--yes]
+%sentinel bookmark FRAME --title \"...\" [--notes N] [--label L]... [--query Q] [--incident N] [--yes]
+%sentinel [NAME <<] incident list [--status New|Active|Closed] [--top N]
+%sentinel incident show N
+%sentinel incident update N [--status S] [--severity S] [--owner O] [--label L]... [--title T] [--yes]
+%sentinel incident comment N \"text\" [--yes]
+%sentinel incident close N --classification TruePositive|BenignPositive|FalsePositive|Undetermined
+    [--reason R] [--comment \"text\"] [--yes]
+%sentinel [NAME <<] watchlist list
+%sentinel [NAME <<] watchlist get ALIAS
+%sentinel watchlist put ALIAS FRAME [--key COLUMN] [--title T] [--yes]
+
+What changes something only says what it would change, until --yes. Without times a rule is tested over all rows that its
+tables have. --record writes alerts and incidents to SecurityAlert and SecurityIncident. In titles, {{Column}} is the row's
+value.
+
+%sentinel rule new \"Rare share access\" --frame hits --entity Account.Name=user --tactic Discovery
+%sentinel rule test RareShareAccess.yaml --record
+%sentinel incident close 1 --classification TruePositive --comment \"confirmed with the owner\" --yes
+%sentinel watchlist put vip people --key user --yes";
 
 const USE: &str = "\
 %use polars

@@ -1,5 +1,5 @@
-//! The magics: `%kql`, `%connect`, `%blob`, `%la_write`, `%workspace`, `%frames`, `%help`, and those of the session
-//! (`%vars`, `%time`, `!command`, ...).
+//! The magics: `%kql`, `%connect`, `%blob`, `%la_write`, `%sentinel`, `%workspace`, `%frames`, `%help`, and those of the
+//! session (`%vars`, `%time`, `!command`, ...).
 //!
 //! A magic is a line `%name ...` or a whole cell `%%name ...`. It is parsed to a [`Magic`] without touching the
 //! engine, and [`Magic::run`] then does it. Every magic is only sugar: cells have the same as Rust calls.
@@ -11,6 +11,7 @@ mod help;
 mod kql;
 mod la_write;
 mod options;
+mod sentinel;
 mod session;
 mod split;
 mod words;
@@ -31,6 +32,7 @@ pub enum Magic {
     Connect(connect::Connect),
     Blob(blob::Blob),
     LaWrite(la_write::LaWrite),
+    Sentinel(sentinel::Sentinel),
     Workspace,
     Frames,
     /// Adds a crate to Rust cells; the kernel does this one.
@@ -44,7 +46,8 @@ pub enum Magic {
 
 /// Names of all magics, for help and for "did you mean".
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ["kql", "connect", "blob", "la_write", "workspace", "frames", "use", "help"].into_iter().chain(session::NAMES)
+    let engines = ["kql", "connect", "blob", "la_write", "sentinel", "workspace", "frames", "use", "help"];
+    engines.into_iter().chain(session::NAMES)
 }
 
 /// A magic that failed; the cell fails with it.
@@ -103,6 +106,8 @@ impl Magic {
             "blob" if rest.trim().is_empty() => Ok(Magic::Help("blob".into())),
             "blob" => blob::Blob::parse(rest).map(Magic::Blob),
             "la_write" => la_write::LaWrite::parse(rest).map(Magic::LaWrite),
+            "sentinel" if rest.trim().is_empty() => Ok(Magic::Help("sentinel".into())),
+            "sentinel" => sentinel::Sentinel::parse(rest).map(Magic::Sentinel),
             "workspace" => no_arguments(rest, "workspace").map(|()| Magic::Workspace),
             "frames" => no_arguments(rest, "frames").map(|()| Magic::Frames),
             "use" => Ok(Magic::Use(rest.trim().to_owned())),
@@ -119,6 +124,7 @@ impl Magic {
         match self {
             Magic::Kql(kql) => kql.tables(engine),
             Magic::LaWrite(write) => vec![write.frame.clone()],
+            Magic::Sentinel(sentinel) => sentinel.frames(),
             _ => Vec::new(),
         }
     }
@@ -148,6 +154,7 @@ impl Magic {
             Magic::Nothing(why) => Ok(vec![connect::text(why)]),
             Magic::Blob(blob) => blob.run(engine),
             Magic::LaWrite(write) => write.run(engine),
+            Magic::Sentinel(sentinel) => sentinel.run(engine),
             Magic::Workspace => workspace::workspace(engine),
             Magic::Frames => Ok(workspace::frames(engine)),
             Magic::Use(what) => {

@@ -38,6 +38,7 @@ mod special;
 mod stored;
 mod summarize;
 mod texts;
+mod timespan;
 mod tolerant;
 mod top;
 mod tuples;
@@ -261,6 +262,8 @@ pub(crate) struct Binder<'a> {
     pub(crate) checking: bool,
     /// Values of the host that go before those of the catalog.
     parameters: &'a [(String, Literal)],
+    /// Ticks; from the first until before the second
+    timespan: Option<(i64, i64)>,
     watch: Arc<Watch>,
     /// The query reads files or a large frame: it runs in batches, whose order nothing depends on.
     pub(crate) streams: Counter<bool>,
@@ -281,6 +284,7 @@ impl<'a> Binder<'a> {
             piped,
             checking: false,
             parameters: &[],
+            timespan: None,
             watch: Watch::idle(),
             streams: Counter::new(false),
             fuzzy: Counter::new(0),
@@ -294,6 +298,10 @@ impl<'a> Binder<'a> {
 
     pub(crate) fn with_parameters(self, parameters: &'a [(String, Literal)]) -> Self {
         Self { parameters, ..self }
+    }
+
+    pub(crate) fn with_timespan(self, timespan: Option<(i64, i64)>) -> Self {
+        Self { timespan, ..self }
     }
 
     /// A binder whose plan and subqueries can be stopped.

@@ -31,7 +31,7 @@ impl Binder<'_> {
             }
             Ok(Some(frame)) => {
                 let table = self.scanned(self.watch.over_table(frame), Some(name), span)?;
-                self.texts_read(table, name).map(Some)
+                self.in_timespan(self.texts_read(table, name)?, span).map(Some)
             }
             Err(problem) => Err(Diagnostic::new(
                 codes::UNREADABLE_TABLE,

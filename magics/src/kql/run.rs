@@ -38,6 +38,9 @@ impl Kql {
         }
         let answer = engine.query(&request).map_err(|error| self.with_advice(error.into(), &request.query))?;
         displays.extend(self.shown(engine, answer)?);
+        if let Some(name) = &self.bind {
+            engine.note_query(name, &request.query);
+        }
         Ok(displays)
     }
 
