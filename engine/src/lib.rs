@@ -32,7 +32,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use huntbook_kql::Render;
 use huntbook_wire::Literal;
 use huntbook_workspace::Workspace;
-use polars::prelude::DataFrame;
 
 pub use cancel::CancelToken;
 pub use error::Error;
@@ -44,6 +43,7 @@ pub use huntbook_kql::{
 pub use huntbook_wire::{DataType, Expr, FrameInfo, Plan, SourceFormat};
 pub use huntbook_workspace::Appended;
 pub use language::kql_format;
+pub use polars::prelude::DataFrame;
 pub use query::{QueryFormat, check_batch, check_report, schema_engine};
 pub use serde_json::Value;
 pub use serve::{CellEvents, Display};
@@ -68,7 +68,11 @@ pub struct Engine {
     state: Mutex<State>,
     cancel: CancelToken,
     functions: Arc<functions::Functions>,
+    progress: Mutex<Option<Show>>,
 }
+
+/// Where long work shows how far it is.
+type Show = Box<dyn Fn(Display) + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -95,7 +99,14 @@ impl Engine {
         std::fs::create_dir_all(&settings.transfer)
             .map_err(|error| Error::io("make the folder", &settings.transfer, &error))?;
         let functions = Arc::new(functions::Functions::new(workspace.folder().join("functions")));
-        Ok(Engine { settings, workspace, state: Mutex::default(), cancel: CancelToken::default(), functions })
+        Ok(Engine {
+            settings,
+            workspace,
+            state: Mutex::default(),
+            cancel: CancelToken::default(),
+            functions,
+            progress: Mutex::default(),
+        })
     }
 
     pub fn workspace(&self) -> &Workspace {

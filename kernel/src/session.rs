@@ -79,6 +79,12 @@ impl Session {
         };
         let engine = Arc::new(Engine::new(settings)?);
         let hub = Hub::start(engine.clone(), private)?;
+        let shown = Arc::downgrade(&hub);
+        engine.show_progress_with(move |display| {
+            if let Some(hub) = shown.upgrade() {
+                hub.emit(Output::Display(display));
+            }
+        });
         let (jobs, receiver) = mpsc::channel::<Job>();
         let process = Arc::new(Mutex::new(None));
         let mut rust = Rust { hub: hub.clone(), folder: options.folder.clone(), cells: None, process: process.clone() };

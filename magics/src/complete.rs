@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use huntbook_engine::Engine;
 
+use crate::blob_options::{COMMANDS, known};
+use crate::words::binding;
 use crate::{NAMES, Segment, help, kql, split};
 
 /// One way to go on at the cursor.
@@ -36,6 +38,9 @@ pub fn complete(cell: &str, cursor: usize, engine: &Engine) -> Option<Completion
         return Some(Completions { replace: magic.in_cell(magic.name.clone()), items });
     }
     let nothing = Completions { replace: cursor..cursor, items: Vec::new() };
+    if &magic.text[magic.name.clone()] == "blob" {
+        return Some(blob_words(&magic, at, engine));
+    }
     if &magic.text[magic.name.clone()] != "kql" {
         return Some(nothing);
     }
@@ -55,6 +60,25 @@ pub fn complete(cell: &str, cursor: usize, engine: &Engine) -> Option<Completion
         replace: magic.in_cell(query + found.replace.start..query + found.replace.end),
         items: items.collect(),
     })
+}
+
+/// Commands of `%blob`, then options of the command, and frames for `write`.
+fn blob_words(magic: &Place<'_>, at: usize, engine: &Engine) -> Completions {
+    let text = &magic.text[magic.name.end..at];
+    let typed = text.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let rest = binding(&text[..text.len() - typed.len()]).1;
+    let command = rest.split_whitespace().next();
+    let item = |text: &str, kind| Completion { text: text.to_owned(), kind, signature: None };
+    let mut items: Vec<Completion> = match command.map(known) {
+        None => COMMANDS.iter().map(|known| item(known.command, "command")).collect(),
+        Some(None) => Vec::new(),
+        Some(Some(known)) => known.all().map(|option| item(option.trim_end_matches('='), "option")).collect(),
+    };
+    if command == Some("write") {
+        items.extend(engine.names().iter().map(|(name, _, _)| item(name, "frame")));
+    }
+    items.retain(|item| item.text.starts_with(typed));
+    Completions { replace: magic.in_cell(at - typed.len()..at), items }
 }
 
 /// What is known about the word at `cursor`, a byte of the cell, as Markdown.

@@ -4,6 +4,7 @@
 //! engine, and [`Magic::run`] then does it. Every magic is only sugar: cells have the same as Rust calls.
 
 mod blob;
+mod blob_options;
 mod complete;
 mod help;
 mod kql;
@@ -93,6 +94,7 @@ impl Magic {
         match self {
             Magic::Kql(kql) => kql.tables(),
             Magic::LaWrite(write) => vec![write.frame.clone()],
+            Magic::Blob(blob) => blob.frames(),
             _ => Vec::new(),
         }
     }
