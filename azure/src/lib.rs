@@ -8,6 +8,7 @@
 //! | [`log_analytics`], [`kusto`] | queries, schemas |
 //! | [`ingestion`], [`data_collector`] | rows into tables, with exact accounts of what was accepted |
 //! | [`arm`] | the management plane |
+//! | [`blob`], [`export_layout`] | Blob Storage, and how Log Analytics lays its exports out in it |
 //! | [`credential`], [`secret_source`] | who the user is; keys kept elsewhere |
 //! | [`http`] | the one way to the network, with its rules |
 //! | [`decode`], [`table`] | answers as typed columns |
@@ -31,12 +32,14 @@
 //! ```
 
 pub mod arm;
+pub mod blob;
 pub mod cloud;
 pub mod credential;
 pub mod custom_table;
 pub mod data_collector;
 pub mod decode;
 mod error;
+pub mod export_layout;
 pub mod fault;
 pub mod http;
 pub mod ingestion;

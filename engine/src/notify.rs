@@ -11,9 +11,9 @@ type Show = Arc<dyn Fn(Display) + Send + Sync>;
 pub(crate) struct Notifier(Arc<Mutex<Option<Show>>>);
 
 impl Notifier {
+    /// Shows what a person must see: in a notebook, else on standard error.
     pub(crate) fn show(&self, display: Display) {
-        let show = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        match show {
+        match self.host() {
             Some(show) => show(display),
             // A program without a notebook has its standard error.
             None => {
@@ -22,6 +22,17 @@ impl Notifier {
                 }
             }
         }
+    }
+
+    /// Shows what is only good to see, such as how far work is: in a notebook, else nowhere.
+    pub(crate) fn show_if_watched(&self, display: Display) {
+        if let Some(show) = self.host() {
+            show(display);
+        }
+    }
+
+    fn host(&self) -> Option<Show> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 }
 

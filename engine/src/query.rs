@@ -42,7 +42,7 @@ impl Engine {
                 writeln!(output, "{text}").map_err(|error| unwritable(&error))?;
             }
             QueryFormat::Json => write_json(frame, &types, &mut output)?,
-            QueryFormat::Csv => write_csv(frame, &types, &mut output)?,
+            QueryFormat::Csv => write_separated(frame, &types, b',', &mut output)?,
             QueryFormat::Parquet => {
                 ParquetWriter::new(&mut output).finish(&mut frame.clone())?;
             }
@@ -99,7 +99,7 @@ pub fn check_report(engine: &KqlEngine, query: &str) -> std::result::Result<Stri
     Ok(lines.join("\n"))
 }
 
-fn write_json(frame: &DataFrame, types: &[KqlType], output: &mut impl Write) -> Result<()> {
+pub(crate) fn write_json(frame: &DataFrame, types: &[KqlType], output: &mut impl Write) -> Result<()> {
     for row in 0..frame.height() {
         let mut object = serde_json::Map::with_capacity(frame.width());
         for (column, kql_type) in frame.columns().iter().zip(types) {
@@ -110,12 +110,18 @@ fn write_json(frame: &DataFrame, types: &[KqlType], output: &mut impl Write) -> 
     Ok(())
 }
 
-fn write_csv(frame: &DataFrame, types: &[KqlType], output: &mut impl Write) -> Result<()> {
+/// With a header, and a separator between the cells of a line.
+pub(crate) fn write_separated(
+    frame: &DataFrame,
+    types: &[KqlType],
+    separator: u8,
+    output: &mut impl Write,
+) -> Result<()> {
     let mut start = 0;
     // The header is written where there are no rows, too.
     while start == 0 || start < frame.height() {
         let mut cells = as_text(&frame.slice(start as i64, ROWS_AT_ONCE), types)?;
-        CsvWriter::new(&mut *output).include_header(start == 0).finish(&mut cells)?;
+        CsvWriter::new(&mut *output).with_separator(separator).include_header(start == 0).finish(&mut cells)?;
         start += ROWS_AT_ONCE;
     }
     Ok(())

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use huntbook_engine::Engine;
 
+use crate::blob_options::{COMMANDS, known};
 use crate::options::Table;
+use crate::words::binding;
 use crate::{Segment, connect, help, kql, la_write, names, session, split};
 
 /// One way to go on at the cursor.
@@ -45,6 +47,9 @@ pub fn complete(cell: &str, cursor: usize, engine: &Engine) -> Option<Completion
         let (length, words) = session::arguments(name, magic.text.get(magic.name.end..at)?, &engine.settings().base);
         let item = |text| Completion { text, kind: "argument", signature: None };
         return Some(Completions { replace: cursor - length..cursor, items: words.into_iter().map(item).collect() });
+    }
+    if name == "blob" {
+        return Some(blob_words(&magic, at, engine));
     }
     if name == "kql"
         && let Some(query) = query_at(&magic, at)
@@ -100,6 +105,25 @@ pub(crate) fn option_table(magic: &str) -> Option<&'static Table> {
         "la_write" => &la_write::TABLE,
         _ => return None,
     })
+}
+
+/// Commands of `%blob`, then options of the command, and frames for `write`.
+fn blob_words(magic: &Place<'_>, at: usize, engine: &Engine) -> Completions {
+    let text = &magic.text[magic.name.end..at];
+    let typed = text.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let rest = binding(&text[..text.len() - typed.len()]).1;
+    let command = rest.split_whitespace().next();
+    let item = |text: &str, kind| Completion { text: text.to_owned(), kind, signature: None };
+    let mut items: Vec<Completion> = match command.map(known) {
+        None => COMMANDS.iter().map(|known| item(known.command, "command")).collect(),
+        Some(None) => Vec::new(),
+        Some(Some(known)) => known.all().map(|option| item(option.trim_end_matches('='), "option")).collect(),
+    };
+    if command == Some("write") {
+        items.extend(engine.names().iter().map(|(name, _, _)| item(name, "frame")));
+    }
+    items.retain(|item| item.text.starts_with(typed));
+    Completions { replace: magic.in_cell(at - typed.len()..at), items }
 }
 
 /// What is known about the word at `cursor`, a byte of the cell, as Markdown.

@@ -48,7 +48,7 @@ Cells are Rust or magics; magic lines and Rust lines mix in one cell.
 %kql [NAME <<] QUERY        a KQL query over the workspace and named frames
 %%kql [NAME <<]             the same over a whole cell
 %connect [NAME]             Log Analytics, Azure Data Explorer and other places to query
-%blob ls|read LOCATION      files: list, read into a frame
+%blob ls|read|write|...     files and Azure blobs: list, copy, read into frames, write
 %la_write FRAME TABLE       append a frame's rows to a custom table (TABLE_CL)
 %sentinel ...               analytics rules, incidents, bookmarks, watchlists
 %workspace  %frames         what there is to query
@@ -91,13 +91,28 @@ Asks the service once, says which credential was accepted, and reads the schema 
 Queries without a connection of their own go there from then on.";
 
 const BLOB: &str = "\
-%blob ls LOCATION [--recursive]
-%blob [NAME <<] read LOCATION [--format csv|tsv|jsonl|parquet]
+%blob ls [LOCATION] [--long] [--recursive] [--glob PATTERN]
+%blob [NAME <<] read LOCATION... [--columns A,B] [--where KQL] [--format csv|tsv|jsonl|parquet]
+      [--schema 'A:int, B:datetime' | --table T] [--no-header] [--bad-lines error|skip|quarantine]
+      [--memory 2GB] [--cache]
+%blob [NAME <<] read [LOCATION] --export TABLE --from TIME [--to TIME] [--workspace ID]
+%blob write FRAME LOCATION [--format F] [--partition-by A,B | --export TABLE --workspace ID] [--overwrite]
+%blob get LOCATION FILE [--overwrite]     %blob put FILE LOCATION [--overwrite]
+%blob rm LOCATION [--recursive] --yes     %blob make az://CONTAINER
+%blob cat LOCATION                        %blob head LOCATION [-n 10]
 
-LOCATION is a path relative to the notebook or a file:// location; a folder reads all its data files.
-CSV and TSV have a header line. A file that cannot be read to its end fails the cell.
+LOCATION is a path relative to the notebook, file://PATH, az://CONTAINER/PATH, blob://STORE/PATH,
+abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH or https://ACCOUNT.blob.core.windows.net/CONTAINER/PATH[?SAS].
+A folder means all files in it; `*` and `?` match within a folder, `**` across folders.
+Who asks: --store NAME (of huntbook.toml), --connection env:NAME|file:PATH|keyvault://VAULT/NAME, --anonymous; else
+AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or Entra.
+JSON lines are filtered and cut to columns while they are read. Types are found from all values, or by --schema.
+A file that cannot be read to its end fails the cell, and so does a line, unless --bad-lines says otherwise.
+TIME is a moment (2026-11-20, 2026-11-20T06:00:00Z) or an age (7d, 12h).
 
-%blob events << read file://exports/security_events.jsonl";
+%blob events << read file://exports/security_events.jsonl
+%blob logons << read --export SecurityEvent --from 7d --where 'EventID == 4624' --columns TimeGenerated,Account,Computer
+%blob write logons az://hunts/logons.parquet";
 
 const LA_WRITE: &str = "\
 %la_write FRAME TABLE [OPTIONS]

@@ -5,6 +5,7 @@
 //! engine, and [`Magic::run`] then does it. Every magic is only sugar: cells have the same as Rust calls.
 
 mod blob;
+mod blob_options;
 mod complete;
 mod connect;
 mod help;
@@ -125,6 +126,7 @@ impl Magic {
             Magic::Kql(kql) => kql.tables(engine),
             Magic::LaWrite(write) => vec![write.frame.clone()],
             Magic::Sentinel(sentinel) => sentinel.frames(),
+            Magic::Blob(blob) => blob.frames(),
             _ => Vec::new(),
         }
     }
