@@ -1,6 +1,5 @@
 //! How scores are spread: overlaid histograms with a threshold.
 
-mod axis;
 mod bins;
 mod draw;
 

@@ -22,14 +22,20 @@
 //! # Ok::<(), huntbook_plots::PlotError>(())
 //! ```
 
+mod axis;
+mod chart;
+mod data;
 mod error;
 mod histogram;
 mod number;
+mod plain;
 mod sankey;
 mod svg;
 mod text;
 mod theme;
 
+pub use chart::{ChartKind, ChartOptions, Split, Stacking, chart};
+pub use data::{ChartData, Column, Picture, Values};
 pub use error::PlotError;
 pub use histogram::{HistogramOptions, HistogramSeries, histogram};
 pub use sankey::{SankeyLink, SankeyOptions, sankey};
