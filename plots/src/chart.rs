@@ -4,7 +4,6 @@ mod bars;
 mod card;
 mod downsample;
 mod frame;
-mod legend;
 mod lines;
 mod model;
 mod options;

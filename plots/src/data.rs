@@ -100,7 +100,12 @@ impl ChartData {
     pub(crate) fn index_of(&self, name: &str) -> Result<usize, PlotError> {
         self.columns.iter().position(|column| column.name == name).ok_or_else(|| PlotError::UnknownColumn {
             name: crate::text::clean_line(name),
-            known: self.columns.iter().map(|column| crate::text::clean_line(&column.name)).collect::<Vec<_>>().join(", "),
+            known: self
+                .columns
+                .iter()
+                .map(|column| crate::text::clean_line(&column.name))
+                .collect::<Vec<_>>()
+                .join(", "),
         })
     }
 

@@ -23,19 +23,31 @@
 //! ```
 
 mod axis;
+mod calendar;
 mod chart;
 mod data;
+mod entity_graph;
 mod error;
 mod histogram;
+mod legend;
+mod matrix;
 mod number;
+mod pick;
 mod plain;
+mod process_tree;
 mod sankey;
 mod svg;
 mod text;
 mod theme;
+mod timeline;
 
+pub use calendar::{CalendarOptions, calendar};
 pub use chart::{ChartKind, ChartOptions, Split, Stacking, chart};
 pub use data::{ChartData, Column, Picture, Values};
+pub use entity_graph::{GraphOptions, entity_graph};
 pub use error::PlotError;
 pub use histogram::{HistogramOptions, HistogramSeries, histogram};
+pub use matrix::{MatrixOptions, matrix};
+pub use process_tree::{ProcessColumns, ProcessTreeOptions, process_tree};
 pub use sankey::{SankeyLink, SankeyOptions, sankey};
+pub use timeline::{TimelineOptions, timeline};

@@ -29,6 +29,17 @@ pub(crate) fn clipped(text: &str, limit: usize) -> String {
     text.chars().take(limit.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// Shortened in its middle: the ends tell paths and accounts apart.
+pub(crate) fn shortened(text: &str, limit: usize) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    if letters.len() <= limit {
+        return text.to_owned();
+    }
+    let tail = limit.saturating_sub(1) / 2;
+    let head = limit.saturating_sub(1) - tail;
+    letters[..head].iter().chain(&['…']).chain(&letters[letters.len() - tail..]).collect()
+}
+
 pub(crate) fn padded(text: &str, width: usize) -> String {
     format!("{text:<width$}")
 }
@@ -43,6 +54,7 @@ mod tests {
         assert_eq!(bar(1e-9, 4), "▏");
         assert_eq!(bar(f64::NAN, 4), "");
         assert_eq!(spark(&[0.0, f64::NAN, 7.0], 0.0, 7.0), "▁ █");
+        assert_eq!(shortened("0123456789", 6), "012…89");
         assert_eq!(spark(&[3.0], 3.0, 3.0), "▅");
     }
 }

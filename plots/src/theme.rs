@@ -35,9 +35,8 @@ pub(crate) const HEAT: &str = "#0a66a8";
 /// close to [`ANOMALY`].
 pub(crate) const SERIES: [&str; 6] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"];
 /// More for charts with many series, from Tol's muted scheme.
-pub(crate) const MANY_SERIES: [&str; 10] = [
-    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#332288", "#999933", "#882255", "#44aa99",
-];
+pub(crate) const MANY_SERIES: [&str; 10] =
+    ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#332288", "#999933", "#882255", "#44aa99"];
 /// Outlines of series beyond the palette repeat its colours with another dash.
 pub(crate) const SERIES_DASHES: [&str; 3] = ["", "5 3", "2 2"];
 

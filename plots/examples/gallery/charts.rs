@@ -167,10 +167,11 @@ pub(crate) fn all() -> Vec<(&'static str, ChartData, ChartOptions)> {
         ("columnchart", cells(), of(Column)),
         ("columnchart-stacked", cells(), stacked(Column, Stacking::Stacked)),
         ("columnchart-stacked100", cells(), stacked(Column, Stacking::Full)),
-        ("columnchart-time", week(&five), ChartOptions {
-            x_column: Some("TimeGenerated".into()),
-            ..stacked(Column, Stacking::Stacked)
-        }),
+        (
+            "columnchart-time",
+            week(&five),
+            ChartOptions { x_column: Some("TimeGenerated".into()), ..stacked(Column, Stacking::Stacked) },
+        ),
         ("columnchart-200-categories", totals(200), of(Column)),
         ("columnchart-signed", signed.clone(), of(Column)),
         ("columnchart-one-point", one, of(Column)),

@@ -3,6 +3,7 @@
 //! `index.html` in the folder shows all of them; each has its text beside it.
 
 mod charts;
+mod hunting;
 
 use std::{error::Error, fs, path::PathBuf, time::Instant};
 
@@ -36,16 +37,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::write(folder.join(format!("chart-{name}.svg")), picture.svg)?;
         fs::write(folder.join(format!("chart-{name}.txt")), picture.text)?;
     }
+    for (name, picture) in hunting::all()? {
+        println!("{name}: {} kB", picture.svg.len() / 1000);
+        fs::write(folder.join(format!("hunting-{name}.svg")), picture.svg)?;
+        fs::write(folder.join(format!("hunting-{name}.txt")), picture.text)?;
+    }
     write_page(&folder)
 }
 
 /// All pictures of the folder on one page, as a notebook shows them.
 fn write_page(folder: &std::path::Path) -> Result<(), Box<dyn Error>> {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     files.retain(|path| path.extension().is_some_and(|extension| extension == "svg"));
     files.sort();
     let mut page = "<!DOCTYPE html><meta charset=\"utf-8\"><title>gallery</title>\
-        <style>:root{color-scheme:light dark}div{display:inline-block;margin:6px}</style>".to_owned();
+        <style>:root{color-scheme:light dark}div{display:inline-block;margin:6px}</style>"
+        .to_owned();
     for file in files {
         page += &format!("<div>{}</div>", fs::read_to_string(file)?);
     }

@@ -3,13 +3,13 @@
 use super::{
     ChartOptions, Stacking,
     frame::{Frame, Wanted, XAxis, YRange, title, x_range},
-    legend::{self, Entry, Shape},
     lines::{limited, x_title},
     model::{Model, X},
 };
 use crate::{
     PlotError,
     axis::Axis,
+    legend::{self, Entry, Shape},
     number,
     svg::{Anchor, Svg, TextStyle, draw_last, draw_title},
     theme,
@@ -122,7 +122,8 @@ fn stacked(values: &[Vec<f64>], slots: usize, as_shares: bool) -> Vec<Vec<(f64, 
         *sum += value;
         (from, *sum)
     };
-    let row = |values: &Vec<f64>| values.iter().enumerate().map(|(slot, value)| span(slot, *value, &mut sums)).collect();
+    let row =
+        |values: &Vec<f64>| values.iter().enumerate().map(|(slot, value)| span(slot, *value, &mut sums)).collect();
     values.iter().map(row).collect()
 }
 

@@ -220,11 +220,7 @@ impl Frame {
 
     fn draw_scale(&self, svg: &mut Svg, axis: &Axis) {
         let style = TextStyle::MUTED.anchored(Anchor::Middle);
-        svg.straight_line(
-            (self.left, self.bottom),
-            (self.right, self.bottom),
-            &format!("stroke=\"{}\"", theme::AXIS),
-        );
+        svg.straight_line((self.left, self.bottom), (self.right, self.bottom), &format!("stroke=\"{}\"", theme::AXIS));
         let mut context_end = f64::NEG_INFINITY;
         for tick in &axis.ticks {
             let x = axis.pixel(tick.value);
@@ -258,11 +254,7 @@ impl Frame {
                 svg.text_with_tooltip(x, self.bottom + 16.0, name, TextStyle::MUTED.anchored(Anchor::Middle), name);
             }
         }
-        svg.straight_line(
-            (self.left, self.bottom),
-            (self.right, self.bottom),
-            &format!("stroke=\"{}\"", theme::AXIS),
-        );
+        svg.straight_line((self.left, self.bottom), (self.right, self.bottom), &format!("stroke=\"{}\"", theme::AXIS));
     }
 }
 

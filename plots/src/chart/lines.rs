@@ -6,11 +6,12 @@ use super::{
     ChartKind, ChartOptions, Split, Stacking,
     downsample::{self, Run},
     frame::{Frame, Wanted, YRange, title, title_room, x_range},
-    legend::{self, Entry, Shape},
     model::{Model, Point, Series, X},
 };
 use crate::{
-    PlotError, number,
+    PlotError,
+    legend::{self, Entry, Shape},
+    number,
     svg::{Svg, coordinate, draw_last, draw_title},
     text, theme,
 };
@@ -136,8 +137,13 @@ fn curves<'m>(series: &[&'m Series], model: &Model, options: &ChartOptions) -> V
     }
     let slots = model.slots();
     let (all, _) = model.matrix(&slots);
-    let values: Vec<&Vec<f64>> =
-        model.series.iter().zip(&all).filter(|(one, _)| series.iter().any(|kept| std::ptr::eq(*kept, *one))).map(|(_, values)| values).collect();
+    let values: Vec<&Vec<f64>> = model
+        .series
+        .iter()
+        .zip(&all)
+        .filter(|(one, _)| series.iter().any(|kept| std::ptr::eq(*kept, *one)))
+        .map(|(_, values)| values)
+        .collect();
     let at = |slot: usize, y: f64| Point { x: slots[slot], y, is_anomaly: false };
     let totals: Vec<f64> =
         (0..slots.len()).map(|slot| values.iter().map(|values| known(values[slot])).sum::<f64>()).collect();
@@ -188,15 +194,18 @@ fn range(model: &Model, curves: &[Curve<'_>], options: &ChartOptions, axis: usiz
         Some(curve) if axes > 1 => curve.series.colour,
         _ => theme::TEXT_MUTED,
     };
-    limited(YRange {
-        low,
-        high,
-        fixed: (false, false),
-        is_log: options.y_log,
-        title: title(&options.y_title, name),
-        colour,
-        unit: if options.stacking == Stacking::Full && is_stacked(model, options) { "%" } else { "" },
-    }, options)
+    limited(
+        YRange {
+            low,
+            high,
+            fixed: (false, false),
+            is_log: options.y_log,
+            title: title(&options.y_title, name),
+            colour,
+            unit: if options.stacking == Stacking::Full && is_stacked(model, options) { "%" } else { "" },
+        },
+        options,
+    )
 }
 
 /// Puts `ymin` and `ymax` in, as far as they leave an axis.
@@ -204,11 +213,7 @@ pub(super) fn limited(range: YRange, options: &ChartOptions) -> YRange {
     let usable = |value: &f64| !range.is_log || *value > 0.0;
     let (min, max) = (options.y_min.filter(usable), options.y_max.filter(usable));
     let (low, high) = (min.unwrap_or(range.low), max.unwrap_or(range.high));
-    if low < high {
-        YRange { low, high, fixed: (min.is_some(), max.is_some()), ..range }
-    } else {
-        range
-    }
+    if low < high { YRange { low, high, fixed: (min.is_some(), max.is_some()), ..range } } else { range }
 }
 
 pub(super) fn check_range(model: &Model) -> Result<(), PlotError> {
@@ -314,7 +319,8 @@ fn draw_area(svg: &mut Svg, series: &Series, runs: &[Run], floor: Option<Run>, b
     let fill = format!("class=\"hb-area\" fill=\"{}\" fill-opacity=\"{opacity}\"", series.colour);
     svg.path(&data, &fill, Some(about));
     let width = if stacked { 0.8 } else { 1.6 };
-    let stroke = format!("fill=\"none\" stroke=\"{}\" stroke-width=\"{width}\" stroke-linejoin=\"round\"", series.colour);
+    let stroke =
+        format!("fill=\"none\" stroke=\"{}\" stroke-width=\"{width}\" stroke-linejoin=\"round\"", series.colour);
     svg.path(&runs.iter().map(|run| path(run)).collect::<String>(), &stroke, None);
 }
 

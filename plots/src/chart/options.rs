@@ -225,7 +225,8 @@ impl ChartOptions {
     }
 
     pub(crate) fn is_stacked(&self) -> bool {
-        self.stacking != Stacking::None && matches!(self.kind, ChartKind::Area | ChartKind::StackedArea | ChartKind::Bar | ChartKind::Column)
+        self.stacking != Stacking::None
+            && matches!(self.kind, ChartKind::Area | ChartKind::StackedArea | ChartKind::Bar | ChartKind::Column)
     }
 }
 
@@ -246,8 +247,14 @@ mod tests {
     #[test]
     fn properties_of_render_are_read_in_any_case() {
         let options = read(&[
-            ("title", "Sign-ins"), ("YColumns", "a, b"), ("kind", "stacked100"), ("ymin", "-3.5"),
-            ("xaxis", "LOG"), ("legend", "hidden"), ("ysplit", "panels"), ("accumulate", "true"),
+            ("title", "Sign-ins"),
+            ("YColumns", "a, b"),
+            ("kind", "stacked100"),
+            ("ymin", "-3.5"),
+            ("xaxis", "LOG"),
+            ("legend", "hidden"),
+            ("ysplit", "panels"),
+            ("accumulate", "true"),
         ]);
         let options = options.unwrap();
         assert_eq!(options.y_columns, ["a", "b"]);

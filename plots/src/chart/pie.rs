@@ -108,11 +108,8 @@ fn draw_circle(svg: &mut Svg, top: f64, width: f64, parts: &[Part]) -> f64 {
     for part in parts {
         let share = part.value / total;
         let tooltip = format!("{}: {} ({})", part.name, number::short(part.value), percent(share));
-        let attributes = format!(
-            "class=\"hb-slice\" fill=\"{}\" stroke=\"{}\" stroke-width=\"1.2\"",
-            part.colour,
-            theme::PANEL
-        );
+        let attributes =
+            format!("class=\"hb-slice\" fill=\"{}\" stroke=\"{}\" stroke-width=\"1.2\"", part.colour, theme::PANEL);
         if share > 0.999_9 {
             svg.circle(centre, radius, &attributes, Some(&tooltip));
         } else {

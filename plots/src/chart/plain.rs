@@ -5,7 +5,11 @@ use super::{
     model::{Model, Series, X},
     pie,
 };
-use crate::{number, plain::{bar, clipped, padded, spark}, text};
+use crate::{
+    number,
+    plain::{bar, padded, shortened, spark},
+    text,
+};
 
 const SPARK_WIDTH: usize = 48;
 const BAR_WIDTH: usize = 32;
@@ -29,9 +33,7 @@ pub(super) fn text(model: &Model, options: &ChartOptions) -> String {
                 let total: f64 = parts.iter().map(|part| part.value).sum();
                 lines.push(format!("{name}: {} in all", number::short(total)));
                 let named = parts.iter().map(|part| (part.name.clone(), part.value));
-                lines.extend(bars(named, |value| {
-                    format!("{}  {}", number::short(value), pie::percent(value / total))
-                }));
+                lines.extend(bars(named, |value| format!("{}  {}", number::short(value), pie::percent(value / total))));
             }
         }
         ChartKind::Bar | ChartKind::Column if matches!(model.x, X::Categories(_)) => {
@@ -57,12 +59,12 @@ fn bars(rows: impl Iterator<Item = (String, f64)>, shown: impl Fn(f64) -> String
     let rows: Vec<(String, f64)> = rows.collect();
     let most = rows.iter().map(|(_, value)| value.abs()).fold(0.0, f64::max);
     let kept = &rows[..rows.len().min(MOST_LINES)];
-    let width = kept.iter().map(|(name, _)| clipped(name, NAME_WIDTH).chars().count()).max().unwrap_or(0);
+    let width = kept.iter().map(|(name, _)| shortened(name, NAME_WIDTH).chars().count()).max().unwrap_or(0);
     let mut lines: Vec<String> = kept
         .iter()
         .map(|(name, value)| {
             let bar = bar(value.abs() / most.max(f64::MIN_POSITIVE), BAR_WIDTH);
-            format!("{}  {bar} {}", padded(&clipped(name, NAME_WIDTH), width), shown(*value))
+            format!("{}  {bar} {}", padded(&shortened(name, NAME_WIDTH), width), shown(*value))
         })
         .collect();
     if rows.len() > kept.len() {
@@ -75,7 +77,7 @@ fn sparks(model: &Model) -> Vec<String> {
     let (start, end) = model.extent(|point| point.x);
     let mut lines = vec![format!("{}: {} to {}", model.x_name, model.x_text(start), model.x_text(end))];
     let named: Vec<&Series> = model.series.iter().filter(|series| !series.is_other).collect();
-    let width = named.iter().map(|series| clipped(&series.name, NAME_WIDTH).chars().count()).max().unwrap_or(0);
+    let width = named.iter().map(|series| shortened(&series.name, NAME_WIDTH).chars().count()).max().unwrap_or(0);
     for series in named {
         let known = || series.points.iter().filter(|point| !point.y.is_nan());
         let (low, high) = known()
@@ -91,7 +93,7 @@ fn sparks(model: &Model) -> Vec<String> {
         let flagged = if anomalies > 0 { format!(", {} anomalies", number::count(anomalies)) } else { String::new() };
         lines.push(format!(
             "{}  {}  {} to {}{flagged}",
-            padded(&clipped(&series.name, NAME_WIDTH), width),
+            padded(&shortened(&series.name, NAME_WIDTH), width),
             spark(&peaks, low.min(0.0), high),
             number::short(low),
             number::short(high),

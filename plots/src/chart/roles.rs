@@ -23,9 +23,8 @@ impl Roles {
         for column in named_ys.iter().chain(&named_anomalies) {
             must_be_number(data, *column)?;
         }
-        let taken = |column: &usize| {
-            series.contains(column) || named_ys.contains(column) || named_anomalies.contains(column)
-        };
+        let taken =
+            |column: &usize| series.contains(column) || named_ys.contains(column) || named_anomalies.contains(column);
         let x = match &options.x_column {
             Some(name) => Some(data.index_of(name)?),
             None => guess_x(data, options.kind, taken),
@@ -60,7 +59,8 @@ fn guess_x(data: &ChartData, kind: ChartKind, taken: impl Fn(&usize) -> bool) ->
     let first = |is: fn(&Values) -> bool| of_kind(data, is).find(|column| !taken(column));
     let numbers = of_kind(data, is_number).filter(|column| !taken(column)).count();
     // A number may serve as x if a quantity is left, or was named.
-    let spare_number = || first(is_number).filter(|_| numbers > 1 || of_kind(data, is_number).any(|column| taken(&column)));
+    let spare_number =
+        || first(is_number).filter(|_| numbers > 1 || of_kind(data, is_number).any(|column| taken(&column)));
     match kind {
         ChartKind::Column | ChartKind::Bar | ChartKind::Pie | ChartKind::Treemap => {
             let foremost = (0..data.columns().len()).find(|column| !taken(column))?;
@@ -172,7 +172,10 @@ mod tests {
             series: vec!["T".into()],
             ..ChartOptions::of(ChartKind::Line)
         };
-        assert_eq!(Roles::of(&data, &options).unwrap(), Roles { x: Some(1), ys: vec![0], series: vec![2], anomalies: vec![] });
+        assert_eq!(
+            Roles::of(&data, &options).unwrap(),
+            Roles { x: Some(1), ys: vec![0], series: vec![2], anomalies: vec![] }
+        );
         let wrong = ChartOptions { y_columns: vec!["s".into()], ..ChartOptions::default() };
         assert!(Roles::of(&data, &wrong).unwrap_err().to_string().contains("`s` holds text"));
         let unknown = ChartOptions { x_column: Some("z".into()), ..ChartOptions::default() };

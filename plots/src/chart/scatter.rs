@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use super::{
     ChartOptions,
     frame::{Frame, Wanted, YRange, title, x_range},
-    legend::{self, Entry, Shape},
     lines::{check_range, limited, x_title},
     model::{Model, Series},
 };
 use crate::{
-    PlotError, number,
+    PlotError,
+    legend::{self, Entry, Shape},
+    number,
     svg::{Svg, coordinate, draw_last, draw_title},
     theme,
 };
