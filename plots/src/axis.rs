@@ -79,6 +79,8 @@ impl Axis {
 
     pub(crate) fn pixel(&self, value: f64) -> f64 {
         let share = if self.is_log {
+            // Zero is infinitely far away on this axis: it is drawn where the axis begins.
+            let value = value.max(self.start);
             (value.log10() - self.start.log10()) / (self.end.log10() - self.start.log10())
         } else {
             // Halves: the distance of two finite numbers may be more than a float can hold.

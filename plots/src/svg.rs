@@ -100,6 +100,12 @@ impl Svg {
         self.text_with(x, y, line, style, "", Some(tooltip));
     }
 
+    /// Draws text that stays readable above lines: the panel's colour runs around its letters.
+    pub(crate) fn text_with_halo(&mut self, x: f64, y: f64, line: &str, style: TextStyle, tooltip: &str) {
+        let halo = format!(" stroke=\"{}\" stroke-width=\"3\" paint-order=\"stroke\"", theme::PANEL);
+        self.text_with(x, y, line, style, &halo, Some(tooltip));
+    }
+
     /// Draws text that runs upwards along `x`.
     pub(crate) fn text_upwards(&mut self, x: f64, y: f64, line: &str, style: TextStyle) {
         let turn = format!(" transform=\"rotate(-90 {} {})\"", coordinate(x), coordinate(y));

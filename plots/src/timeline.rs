@@ -156,7 +156,7 @@ impl<'d> Timeline<'d> {
         for lane in &self.lanes {
             let mut counts = vec![f64::NAN; WIDTH];
             for event in &lane.events {
-                let share = (event.from - first) as f64 / ((last - first).max(1)) as f64;
+                let share = (event.from as f64 - first as f64) / (last as f64 - first as f64).max(1.0);
                 let at = ((share * WIDTH as f64) as usize).min(WIDTH - 1);
                 counts[at] = if counts[at].is_nan() { 1.0 } else { counts[at] + 1.0 };
             }

@@ -16,17 +16,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&folder)?;
     for (name, links, max_nodes) in sankeys() {
         let options = SankeyOptions { title: name.replace('-', " "), max_nodes, ..SankeyOptions::default() };
-        fs::write(folder.join(format!("sankey-{name}.svg")), sankey(&links, &options)?)?;
+        fs::write(folder.join(format!("sankey-{name}.svg")), sankey(&links, &options)?.svg)?;
     }
     let narrow = SankeyOptions {
         title: "A narrow panel with a long title that has to be cut".into(),
         width: 320,
         ..SankeyOptions::default()
     };
-    fs::write(folder.join("sankey-narrow.svg"), sankey(&long_names(), &narrow)?)?;
+    fs::write(folder.join("sankey-narrow.svg"), sankey(&long_names(), &narrow)?.svg)?;
     for (name, series, options) in histograms() {
         let options = HistogramOptions { title: name.replace('-', " "), ..options };
-        fs::write(folder.join(format!("histogram-{name}.svg")), histogram(&series, &options)?)?;
+        fs::write(folder.join(format!("histogram-{name}.svg")), histogram(&series, &options)?.svg)?;
     }
     for (name, data, options) in charts::all() {
         let options = ChartOptions { title: name.replace('-', " "), ..options };

@@ -170,7 +170,7 @@ pub(crate) fn duration(microseconds: i64) -> String {
         let (whole, rest) = (microseconds / large, microseconds % large / small);
         if rest == 0 { format!("{whole} {large_name}") } else { format!("{whole} {large_name} {rest} {small_name}") }
     };
-    match microseconds.abs() {
+    match microseconds.saturating_abs() {
         size if size < MILLISECOND => format!("{microseconds} µs"),
         size if size < SECOND => format!("{} ms", crate::number::short(microseconds as f64 / MILLISECOND as f64)),
         size if size < MINUTE => format!("{} s", crate::number::short(microseconds as f64 / SECOND as f64)),

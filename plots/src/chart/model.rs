@@ -11,6 +11,9 @@ const NAMED_SERIES: usize = theme::MANY_SERIES.len();
 /// Bars side by side on a time axis, one pixel each.
 const MOST_BARS: usize = 640;
 
+/// Larger numbers have no place on an axis: their sums and distances would overflow.
+const LARGEST: f64 = 1e300;
+
 /// What the x axis is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum X {
@@ -85,7 +88,7 @@ impl Model {
         let mut keys: Vec<Vec<Series>> = Vec::new();
         let (mut without_x, mut infinite) = (0, 0);
         for (row, x) in positions.iter().copied().enumerate() {
-            if !x.is_finite() {
+            if x.is_nan() || x.abs() > LARGEST {
                 without_x += 1;
                 continue;
             }
@@ -100,11 +103,11 @@ impl Model {
             };
             for (at, column) in roles.ys.iter().enumerate() {
                 let y = data.columns()[*column].values.position(row);
-                infinite += usize::from(y.is_infinite());
+                infinite += usize::from(y.abs() > LARGEST);
                 let flag = roles.anomalies.get(at).or(roles.anomalies.first());
                 let flag = flag.map_or(0.0, |column| data.columns()[*column].values.position(row));
                 let is_anomaly = flag != 0.0 && !flag.is_nan();
-                let y = if y.is_finite() { y } else { f64::NAN };
+                let y = if y.abs() <= LARGEST { y } else { f64::NAN };
                 keys[index][at].points.push(Point { x, y, is_anomaly });
             }
         }
@@ -113,7 +116,7 @@ impl Model {
             self.notes.push(format!("Not shown: {} without a finite x.", rows(without_x)));
         }
         if infinite > 0 {
-            self.notes.push(format!("Not shown: {} infinite.", number::count(infinite)));
+            self.notes.push(format!("Not shown: {} infinite or beyond 1e300.", number::count(infinite)));
         }
     }
 
@@ -333,7 +336,7 @@ fn accumulate(series: &mut Series) {
     let mut sum = 0.0;
     for point in series.points.iter_mut().filter(|point| !point.y.is_nan()) {
         sum += point.y;
-        point.y = if sum.is_finite() { sum } else { f64::NAN };
+        point.y = if sum.abs() <= LARGEST { sum } else { f64::NAN };
     }
 }
 

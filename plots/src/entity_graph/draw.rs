@@ -133,7 +133,7 @@ fn draw_labels(svg: &mut Svg, graph: &Graph, places: &[(f64, f64)], radii: &[f64
         match free {
             Some(baseline) => {
                 boxes.push([x - half, baseline - 9.0, x + half, baseline + 3.0]);
-                svg.text_with_tooltip(x, baseline, &label, style, &tooltip(entity));
+                svg.text_with_halo(x, baseline, &label, style, &tooltip(entity));
             }
             None => hidden += 1,
         }

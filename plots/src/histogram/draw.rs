@@ -3,7 +3,7 @@
 use super::{HistogramOptions, HistogramSeries, LeftOut, bins::Bins};
 use crate::{
     axis::{Axis, Tick},
-    number,
+    number, plain,
     svg::{Anchor, Svg, TextStyle, coordinate, draw_caption, draw_title},
     text, theme,
 };
@@ -265,6 +265,32 @@ fn draw_legend(svg: &mut Svg, y: f64, series: &[HistogramSeries], inside: f64) -
         x += width + 16.0;
     }
     baseline + 10.0
+}
+
+/// Bars for a terminal, at most so many lines.
+pub(super) fn text(series: &[HistogramSeries], bins: &Bins, left_out: &LeftOut, options: &HistogramOptions) -> String {
+    const MOST: usize = 24;
+    let together = bins.bins().div_ceil(MOST);
+    let counts =
+        |values: &Vec<usize>| -> Vec<usize> { values.chunks(together).map(|counts| counts.iter().sum()).collect() };
+    let mut lines = Vec::new();
+    lines.extend((!options.title.trim().is_empty()).then(|| text::clean_line(&options.title)));
+    for (series, values) in series.iter().zip(&bins.counts) {
+        lines.push(text::clean_line(&series.name));
+        let counts = counts(values);
+        let most = counts.iter().copied().max().unwrap_or(1).max(1);
+        let edge = |bin: usize| number::short(bins.edge((bin * together).min(bins.bins())));
+        let width = (0..=counts.len()).map(|bin| edge(bin).chars().count()).max().unwrap_or(0);
+        for (bin, count) in counts.iter().enumerate() {
+            let bar = plain::bar(*count as f64 / most as f64, 40);
+            let (from, to) = (edge(bin), edge(bin + 1));
+            lines.push(format!("{from:>width$} to {to:>width$}  {bar} {}", number::count(*count)));
+        }
+    }
+    let reached = options.threshold.map(|threshold| Reached::of(series, threshold));
+    lines.extend(reached.map(|reached| reached.sentence()));
+    lines.extend(caption(series, bins, left_out, None));
+    lines.join("\n")
 }
 
 fn caption(series: &[HistogramSeries], bins: &Bins, left_out: &LeftOut, unseen: Option<&Reached>) -> Vec<String> {

@@ -239,7 +239,7 @@ impl Builder<'_> {
         let candidates = self.by_id.get(&(host.clone(), id_of(&id)));
         let born = self.columns.parent_time.and_then(|times| times[row]);
         let at_birth =
-            |node: &Node| born.is_none_or(|born| node.time.is_some_and(|time| (time - born).abs() < 1_000_000));
+            |node: &Node| born.is_none_or(|born| node.time.is_some_and(|time| time.abs_diff(born) < 1_000_000));
         let found = candidates.into_iter().flatten().rev().find(|node| {
             let node = &self.nodes[**node];
             fits(node) && at_birth(node)

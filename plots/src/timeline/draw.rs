@@ -70,11 +70,11 @@ fn layout(timeline: &Timeline<'_>, options: &TimelineOptions, width: f64, y: f64
     let style = TextStyle::LABEL;
     let widest = timeline.lanes.iter().map(|lane| style.width_of(&lane.name)).fold(0.0, f64::max);
     let gutter = if timeline.lanes.len() == 1 && timeline.lanes[0].name.is_empty() { 0.0 } else { widest };
-    let left = theme::PADDING + gutter.min(LABEL_LIMIT).min(width * 0.3) + 10.0;
+    let left = theme::PADDING + gutter.min(LABEL_LIMIT).min(width * 0.3) + 11.0;
     let right = width - theme::PADDING - 8.0;
     let (first, last) = timeline.extent();
     let in_sight = options.marks.iter().map(|(moment, _)| *moment);
-    let reach = (last - first).max(1_000_000);
+    let reach = last.saturating_sub(first).max(1_000_000);
     // A mark far from all events would squash them.
     let near: Vec<i64> =
         in_sight.filter(|at| *at >= first.saturating_sub(reach) && *at <= last.saturating_add(reach)).collect();
@@ -185,7 +185,7 @@ fn draw_densities(svg: &mut Svg, layout: &Layout, lane: &Lane, index: usize, col
 fn tooltip(timeline: &Timeline<'_>, event: &Event) -> String {
     let mut lines = vec![time::full(event.from)];
     if event.to > event.from {
-        lines[0] = format!("{} for {}", lines[0], time::duration(event.to - event.from));
+        lines[0] = format!("{} for {}", lines[0], time::duration(event.to.saturating_sub(event.from)));
     }
     if event.is_anomaly {
         lines.push("anomalous".to_owned());
