@@ -30,4 +30,50 @@ pub enum PlotError {
         /// The largest finite value.
         max: f64,
     },
+    /// A column has another number of rows than the first.
+    #[error("column `{column}` has {rows} rows where the others have {expected}")]
+    UnevenColumns {
+        /// The column's name.
+        column: String,
+        /// How many rows it has.
+        rows: usize,
+        /// How many the first column has.
+        expected: usize,
+    },
+    /// There is no column of this name.
+    #[error("there is no column `{name}`; the columns are {known}")]
+    UnknownColumn {
+        /// The name that was asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// A column has values of another kind than the picture needs.
+    #[error("column `{name}` holds {found}: {needed}")]
+    WrongColumn {
+        /// The column's name.
+        name: String,
+        /// What it holds.
+        found: &'static str,
+        /// What is needed, and how to get it.
+        needed: String,
+    },
+    /// The rows have nothing that this picture could show.
+    #[error("{picture} needs {needed}")]
+    Missing {
+        /// The kind of picture.
+        picture: &'static str,
+        /// What it needs, and what to try.
+        needed: String,
+    },
+    /// A property of `render` has a value that it does not know.
+    #[error("`{property}` cannot be `{value}`: {expected}")]
+    BadProperty {
+        /// The property's name.
+        property: String,
+        /// The value that was given.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
 }

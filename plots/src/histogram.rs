@@ -1,10 +1,9 @@
 //! How scores are spread: overlaid histograms with a threshold.
 
-mod axis;
 mod bins;
 mod draw;
 
-use crate::{PlotError, number, svg, theme};
+use crate::{Picture, PlotError, number, svg, text, theme};
 
 /// Values of one colour, such as the scores of one day.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,12 +47,12 @@ impl Default for HistogramOptions {
     }
 }
 
-/// Draws the series over one another as one `<svg>` element. No finite value at all: a panel that says "no data".
+/// Draws the series over one another. No finite value at all: a panel that says "no data".
 ///
 /// # Errors
 /// [`PlotError::InvalidThreshold`] for a threshold that is NaN or infinite; [`PlotError::RangeTooWide`] if the
 /// distance between the smallest and the largest value overflows.
-pub fn histogram(series: &[HistogramSeries], options: &HistogramOptions) -> Result<String, PlotError> {
+pub fn histogram(series: &[HistogramSeries], options: &HistogramOptions) -> Result<Picture, PlotError> {
     if let Some(threshold) = options.threshold
         && !threshold.is_finite()
     {
@@ -63,9 +62,13 @@ pub fn histogram(series: &[HistogramSeries], options: &HistogramOptions) -> Resu
     match bins::Bins::of(series, options.bins)? {
         None => {
             let width = theme::usable_width(options.width);
-            Ok(svg::no_data(width, &options.title, &left_out.sentences()))
+            let text = format!("{}\nno data", text::clean_line(&options.title));
+            Ok(Picture { svg: svg::no_data(width, &options.title, &left_out.sentences()), text })
         }
-        Some(bins) => Ok(draw::draw(series, &bins, &left_out, options)),
+        Some(bins) => Ok(Picture {
+            svg: draw::draw(series, &bins, &left_out, options),
+            text: draw::text(series, &bins, &left_out, options),
+        }),
     }
 }
 

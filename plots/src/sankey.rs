@@ -4,7 +4,7 @@ mod draw;
 mod graph;
 mod layout;
 
-use crate::{PlotError, svg, theme};
+use crate::{Picture, PlotError, svg, text, theme};
 
 /// One access, or the sum of several, from a node on the left to a node on the right.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +49,7 @@ impl Default for SankeyOptions {
     }
 }
 
-/// Draws the links as one `<svg>` element. Links with equal source, target and `anomalous` are one flow.
+/// Draws the links. Links with equal source, target and `anomalous` are one flow.
 ///
 /// The order of the links never changes the picture's nodes and flows, and equal input gives equal bytes. No links:
 /// a panel that says "no data".
@@ -57,12 +57,13 @@ impl Default for SankeyOptions {
 /// # Errors
 /// [`PlotError::InvalidFlow`] names the first link whose value is negative, infinite or NaN;
 /// [`PlotError::FlowsTooLarge`] if the sum of all values overflows.
-pub fn sankey(links: &[SankeyLink], options: &SankeyOptions) -> Result<String, PlotError> {
+pub fn sankey(links: &[SankeyLink], options: &SankeyOptions) -> Result<Picture, PlotError> {
     let graph = graph::Graph::of(links, options.max_nodes)?;
     let width = theme::usable_width(options.width);
     if graph.flows.is_empty() {
-        return Ok(svg::no_data(width, &options.title, &[]));
+        let text = format!("{}\nno data", text::clean_line(&options.title));
+        return Ok(Picture { svg: svg::no_data(width, &options.title, &[]), text });
     }
     let layout = layout::Layout::of(&graph, width, options);
-    Ok(draw::draw(&graph, &layout, options))
+    Ok(Picture { svg: draw::draw(&graph, &layout, options), text: draw::text(&graph, options) })
 }

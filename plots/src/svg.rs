@@ -49,6 +49,10 @@ impl TextStyle {
     pub(crate) fn clip(self, text: &str, limit: f64) -> String {
         text::clip_middle(text, limit, self.size, self.bold)
     }
+
+    pub(crate) fn clip_end(self, text: &str, limit: f64) -> String {
+        text::clip_end(text, limit, self.size, self.bold)
+    }
 }
 
 /// A chart being drawn.
@@ -68,19 +72,21 @@ impl Svg {
     pub(crate) fn finish(self, height: f64, description: &str) -> String {
         let (width, height) = (coordinate(self.width), coordinate(height.ceil()));
         let description = text::escape(&text::clean_tooltip(description));
+        let panel = format!(
+            "<rect x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"{}\" fill=\"{}\" stroke=\"{}\"/>\n",
+            coordinate(self.width - 1.0),
+            coordinate(height.parse::<f64>().unwrap_or(1.0) - 1.0),
+            theme::PANEL_RADIUS,
+            theme::PANEL,
+            theme::PANEL_BORDER,
+        );
+        let body = panel + &self.body;
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
              viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{description}\" direction=\"ltr\" \
-             font-family=\"{font}\" style=\"max-width:100%;height:auto\">\n\
-             <rect x=\"0.5\" y=\"0.5\" width=\"{inner_width}\" height=\"{inner_height}\" rx=\"{radius}\" \
-             fill=\"{panel}\" stroke=\"{border}\"/>\n{body}</svg>",
+             class=\"hb-chart\" font-family=\"{font}\" style=\"max-width:100%;height:auto\">\n{style}{body}</svg>",
             font = theme::FONT_FAMILY,
-            inner_width = coordinate(self.width - 1.0),
-            inner_height = coordinate(height.parse::<f64>().unwrap_or(1.0) - 1.0),
-            radius = theme::PANEL_RADIUS,
-            panel = theme::PANEL,
-            border = theme::PANEL_BORDER,
-            body = self.body,
+            style = theme::style_sheet(&body),
         )
     }
 
@@ -94,10 +100,22 @@ impl Svg {
         self.text_with(x, y, line, style, "", Some(tooltip));
     }
 
+    /// Draws text that stays readable above lines: the panel's colour runs around its letters.
+    pub(crate) fn text_with_halo(&mut self, x: f64, y: f64, line: &str, style: TextStyle, tooltip: &str) {
+        let halo = format!(" stroke=\"{}\" stroke-width=\"3\" paint-order=\"stroke\"", theme::PANEL);
+        self.text_with(x, y, line, style, &halo, Some(tooltip));
+    }
+
     /// Draws text that runs upwards along `x`.
     pub(crate) fn text_upwards(&mut self, x: f64, y: f64, line: &str, style: TextStyle) {
         let turn = format!(" transform=\"rotate(-90 {} {})\"", coordinate(x), coordinate(y));
         self.text_with(x, y, line, style, &turn, None);
+    }
+
+    /// Draws text that slants down to the right from `x`, for labels too long to stand side by side.
+    pub(crate) fn text_slanted(&mut self, x: f64, y: f64, line: &str, style: TextStyle, tooltip: &str) {
+        let turn = format!(" transform=\"rotate(-40 {} {})\"", coordinate(x), coordinate(y));
+        self.text_with(x, y, line, style, &turn, Some(tooltip));
     }
 
     fn text_with(&mut self, x: f64, y: f64, line: &str, style: TextStyle, attributes: &str, tooltip: Option<&str>) {
@@ -128,6 +146,28 @@ impl Svg {
             coordinate(size.1.max(0.0)),
             tooltip.map(title).unwrap_or_default(),
         ));
+    }
+
+    pub(crate) fn circle(&mut self, (x, y): (f64, f64), radius: f64, attributes: &str, tooltip: Option<&str>) {
+        self.line(format_args!(
+            "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" {attributes}>{}</circle>",
+            coordinate(x),
+            coordinate(y),
+            coordinate(radius),
+            tooltip.map(title).unwrap_or_default(),
+        ));
+    }
+
+    /// Whatever is drawn until [`Svg::end_window`] is cut off outside this rectangle.
+    pub(crate) fn begin_window(&mut self, corner: (f64, f64), size: (f64, f64)) {
+        let [x, y, width, height] = [corner.0, corner.1, size.0, size.1].map(coordinate);
+        self.line(format_args!(
+            "<svg x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" viewBox=\"{x} {y} {width} {height}\">"
+        ));
+    }
+
+    pub(crate) fn end_window(&mut self) {
+        self.line(format_args!("</svg>"));
     }
 
     /// Draws a path; `data` and `attributes` are trusted markup.
@@ -193,6 +233,14 @@ pub(crate) fn draw_caption(svg: &mut Svg, sentences: &[String], mut y: f64, insi
         y += theme::LABEL_LINE;
     }
     y
+}
+
+/// The caption below a drawing that ends at `y`, if there is one; returns the height of the whole.
+pub(crate) fn draw_last(svg: &mut Svg, sentences: &[String], y: f64, inside: f64) -> f64 {
+    if sentences.is_empty() {
+        return y + theme::PADDING / 2.0;
+    }
+    draw_caption(svg, sentences, y + 18.0, inside) + theme::PADDING / 2.0 - 4.0
 }
 
 fn title(tooltip: &str) -> String {

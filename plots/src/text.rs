@@ -152,6 +152,19 @@ pub(crate) fn clip_middle(text: &str, limit: f64, size: f64, bold: bool) -> Stri
     letters[..head].iter().chain(&['…']).chain(&letters[tail..]).collect()
 }
 
+/// Shortens text to `limit` pixels by leaving out its end: command lines say what they are at their beginning.
+pub(crate) fn clip_end(text: &str, limit: f64, size: f64, bold: bool) -> String {
+    if width(text, size, bold) <= limit {
+        return text.to_owned();
+    }
+    let mut budget = limit - width("…", size, bold);
+    let kept = text.chars().take_while(|letter| {
+        budget -= width(letter.encode_utf8(&mut [0; 4]), size, bold);
+        budget >= 0.0
+    });
+    kept.chain(['…']).collect()
+}
+
 /// Breaks text at spaces into lines of at most `limit` pixels; a single longer word is clipped.
 pub(crate) fn wrap(text: &str, limit: f64, size: f64, bold: bool) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();

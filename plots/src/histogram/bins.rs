@@ -1,7 +1,7 @@
 //! Values into bins: the same edges for every series, so that their bars can be compared.
 
 use super::HistogramSeries;
-use crate::PlotError;
+use crate::{PlotError, axis::with_extent};
 
 const CHOSEN_BINS: (usize, usize) = (5, 80);
 const ASKED_BINS: (usize, usize) = (1, 400);
@@ -53,15 +53,6 @@ impl Bins {
     pub(super) fn highest(&self) -> usize {
         self.counts.iter().flatten().copied().max().unwrap_or(0)
     }
-}
-
-/// A single distinct value gets room on both sides: half a unit, or more where floats are coarser than that.
-fn with_extent(min: f64, max: f64) -> (f64, f64) {
-    if min < max {
-        return (min, max);
-    }
-    let room = (min.abs() * 1e-3).max(0.5);
-    (min - room, max + room)
 }
 
 fn count(values: &[f64], start: f64, width: f64, bins: usize) -> Vec<usize> {

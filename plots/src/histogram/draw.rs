@@ -1,8 +1,9 @@
 //! The histogram's shapes and words.
 
-use super::{HistogramOptions, HistogramSeries, LeftOut, axis::Axis, bins::Bins};
+use super::{HistogramOptions, HistogramSeries, LeftOut, bins::Bins};
 use crate::{
-    number,
+    axis::{Axis, Tick},
+    number, plain,
     svg::{Anchor, Svg, TextStyle, coordinate, draw_caption, draw_title},
     text, theme,
 };
@@ -108,13 +109,13 @@ impl Plot {
         let bottom = top + height - 24.0 - label_room(&options.x_label);
         let top = top + if options.threshold.is_some() { THRESHOLD_STRIP } else { 6.0 };
         let y = Axis::of_counts(bins.highest(), (bottom, top), ((bottom - top) / TICK_DISTANCE.1) as usize);
-        let tick_room = y.ticks.iter().map(|(_, text)| TextStyle::MUTED.width_of(text)).fold(0.0, f64::max);
+        let tick_room = y.widest_label();
         let left = theme::PADDING + label_room(&options.y_label) + tick_room + 8.0;
         // Half a tick label may stick out on the right.
         let right = width - theme::PADDING - 14.0;
         let most_ticks = ((right - left) / TICK_DISTANCE.0) as usize;
         let x = Axis::new(extent(bins, options.threshold), (left, right), most_ticks, |ticks| {
-            let widest = ticks.iter().map(|(_, text)| TextStyle::MUTED.width_of(text)).fold(0.0, f64::max);
+            let widest = crate::axis::widest(ticks);
             (widest + 10.0) * ticks.len() as f64 <= right - left
         });
         Plot { x, y, limit: width - theme::PADDING }
@@ -126,13 +127,13 @@ impl Plot {
 
     fn draw_axes(&self, svg: &mut Svg, options: &HistogramOptions) {
         let ((left, right), (bottom, top)) = (self.x.pixels, self.y.pixels);
-        for (value, label) in &self.y.ticks {
+        for Tick { value, label, .. } in &self.y.ticks {
             let y = self.y.pixel(*value);
             let colour = if *value == 0.0 { theme::AXIS } else { theme::GRID };
             svg.straight_line((left, y), (right, y), &format!("stroke=\"{colour}\""));
             svg.text(left - 6.0, y + 4.0, label, TextStyle::MUTED.anchored(Anchor::End));
         }
-        for (value, label) in &self.x.ticks {
+        for Tick { value, label, .. } in &self.x.ticks {
             let x = self.x.pixel(*value);
             svg.straight_line((x, bottom), (x, bottom + 4.0), &format!("stroke=\"{}\"", theme::AXIS));
             svg.text(x, bottom + 17.0, label, TextStyle::MUTED.anchored(Anchor::Middle));
@@ -264,6 +265,32 @@ fn draw_legend(svg: &mut Svg, y: f64, series: &[HistogramSeries], inside: f64) -
         x += width + 16.0;
     }
     baseline + 10.0
+}
+
+/// Bars for a terminal, at most so many lines.
+pub(super) fn text(series: &[HistogramSeries], bins: &Bins, left_out: &LeftOut, options: &HistogramOptions) -> String {
+    const MOST: usize = 24;
+    let together = bins.bins().div_ceil(MOST);
+    let counts =
+        |values: &Vec<usize>| -> Vec<usize> { values.chunks(together).map(|counts| counts.iter().sum()).collect() };
+    let mut lines = Vec::new();
+    lines.extend((!options.title.trim().is_empty()).then(|| text::clean_line(&options.title)));
+    for (series, values) in series.iter().zip(&bins.counts) {
+        lines.push(text::clean_line(&series.name));
+        let counts = counts(values);
+        let most = counts.iter().copied().max().unwrap_or(1).max(1);
+        let edge = |bin: usize| number::short(bins.edge((bin * together).min(bins.bins())));
+        let width = (0..=counts.len()).map(|bin| edge(bin).chars().count()).max().unwrap_or(0);
+        for (bin, count) in counts.iter().enumerate() {
+            let bar = plain::bar(*count as f64 / most as f64, 40);
+            let (from, to) = (edge(bin), edge(bin + 1));
+            lines.push(format!("{from:>width$} to {to:>width$}  {bar} {}", number::count(*count)));
+        }
+    }
+    let reached = options.threshold.map(|threshold| Reached::of(series, threshold));
+    lines.extend(reached.map(|reached| reached.sentence()));
+    lines.extend(caption(series, bins, left_out, None));
+    lines.join("\n")
 }
 
 fn caption(series: &[HistogramSeries], bins: &Bins, left_out: &LeftOut, unseen: Option<&Reached>) -> Vec<String> {

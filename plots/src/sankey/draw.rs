@@ -6,7 +6,7 @@ use super::{
     layout::{Bar, Layout, NODE_WIDTH, Ribbon},
 };
 use crate::{
-    number,
+    number, plain,
     svg::{Anchor, Svg, TextStyle, coordinate, draw_caption, draw_title},
     text, theme,
 };
@@ -135,6 +135,32 @@ fn draw_legend(svg: &mut Svg, baseline: f64, graph: &Graph) -> f64 {
         x += 24.0 + TextStyle::LABEL.width_of(&label) + 16.0;
     }
     baseline
+}
+
+/// Flows for a terminal, in lines; anomalous ones first.
+pub(super) fn text(graph: &Graph, options: &SankeyOptions) -> String {
+    const MOST: usize = 30;
+    let mut flows: Vec<&Flow> = graph.flows.iter().collect();
+    flows.sort_by(|a, b| b.anomalous.cmp(&a.anomalous).then(b.value.total_cmp(&a.value)));
+    let most = flows.iter().map(|flow| flow.value).fold(f64::MIN_POSITIVE, f64::max);
+    let name = |flow: &Flow| {
+        let (from, to) = (&graph.left.nodes[flow.source].name, &graph.right.nodes[flow.target].name);
+        let mark = if flow.anomalous { "! " } else { "" };
+        format!("{mark}{} → {}", plain::shortened(from, 28), plain::shortened(to, 28))
+    };
+    let shown = &flows[..flows.len().min(MOST)];
+    let width = shown.iter().map(|flow| name(flow).chars().count()).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    lines.extend((!options.title.trim().is_empty()).then(|| text::clean_line(&options.title)));
+    lines.extend(shown.iter().map(|flow| {
+        let bar = plain::bar(flow.value / most, 24);
+        format!("{}  {bar} {}", plain::padded(&name(flow), width), number::short(flow.value))
+    }));
+    if flows.len() > MOST {
+        lines.push(format!("... and {} more flows", number::count(flows.len() - MOST)));
+    }
+    lines.extend(caption(graph, options));
+    lines.join("\n")
 }
 
 fn caption(graph: &Graph, options: &SankeyOptions) -> Vec<String> {

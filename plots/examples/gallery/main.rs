@@ -1,26 +1,63 @@
 //! Writes sample charts for a look: `cargo run -p huntbook-plots --example gallery -- /tmp/gallery`.
 
-use std::{error::Error, fs, path::PathBuf};
+//! `index.html` in the folder shows all of them; each has its text beside it.
 
-use huntbook_plots::{HistogramOptions, HistogramSeries, SankeyLink, SankeyOptions, histogram, sankey};
+mod charts;
+mod hunting;
+
+use std::{error::Error, fs, path::PathBuf, time::Instant};
+
+use huntbook_plots::{
+    ChartOptions, HistogramOptions, HistogramSeries, SankeyLink, SankeyOptions, chart, histogram, sankey,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "gallery".to_owned()));
     fs::create_dir_all(&folder)?;
     for (name, links, max_nodes) in sankeys() {
         let options = SankeyOptions { title: name.replace('-', " "), max_nodes, ..SankeyOptions::default() };
-        fs::write(folder.join(format!("sankey-{name}.svg")), sankey(&links, &options)?)?;
+        fs::write(folder.join(format!("sankey-{name}.svg")), sankey(&links, &options)?.svg)?;
     }
     let narrow = SankeyOptions {
         title: "A narrow panel with a long title that has to be cut".into(),
         width: 320,
         ..SankeyOptions::default()
     };
-    fs::write(folder.join("sankey-narrow.svg"), sankey(&long_names(), &narrow)?)?;
+    fs::write(folder.join("sankey-narrow.svg"), sankey(&long_names(), &narrow)?.svg)?;
     for (name, series, options) in histograms() {
         let options = HistogramOptions { title: name.replace('-', " "), ..options };
-        fs::write(folder.join(format!("histogram-{name}.svg")), histogram(&series, &options)?)?;
+        fs::write(folder.join(format!("histogram-{name}.svg")), histogram(&series, &options)?.svg)?;
     }
+    for (name, data, options) in charts::all() {
+        let options = ChartOptions { title: name.replace('-', " "), ..options };
+        let began = Instant::now();
+        let picture = chart(&data, &options)?;
+        let (took, size) = (began.elapsed().as_millis(), picture.svg.len() / 1000);
+        println!("{name}: {} rows, {took} ms, {size} kB", data.rows());
+        fs::write(folder.join(format!("chart-{name}.svg")), picture.svg)?;
+        fs::write(folder.join(format!("chart-{name}.txt")), picture.text)?;
+    }
+    for (name, picture) in hunting::all()? {
+        println!("{name}: {} kB", picture.svg.len() / 1000);
+        fs::write(folder.join(format!("hunting-{name}.svg")), picture.svg)?;
+        fs::write(folder.join(format!("hunting-{name}.txt")), picture.text)?;
+    }
+    write_page(&folder)
+}
+
+/// All pictures of the folder on one page, as a notebook shows them.
+fn write_page(folder: &std::path::Path) -> Result<(), Box<dyn Error>> {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "svg"));
+    files.sort();
+    let mut page = "<!DOCTYPE html><meta charset=\"utf-8\"><title>gallery</title>\
+        <style>:root{color-scheme:light dark}div{display:inline-block;margin:6px}</style>"
+        .to_owned();
+    for file in files {
+        page += &format!("<div>{}</div>", fs::read_to_string(file)?);
+    }
+    fs::write(folder.join("index.html"), page)?;
     Ok(())
 }
 
