@@ -19,7 +19,7 @@ impl Engine {
                     right_label: target.clone(),
                     ..SankeyOptions::default()
                 };
-                Ok(huntbook_plots::sankey(&links, &options)?)
+                Ok(huntbook_plots::sankey(&links, &options)?.svg)
             }
             ChartSpec::Histogram { title, column, series, threshold, bins } => {
                 let values = series_of(&frame, column, series.as_deref())?;
@@ -30,7 +30,7 @@ impl Engine {
                     bins: *bins,
                     ..HistogramOptions::default()
                 };
-                Ok(huntbook_plots::histogram(&values, &options)?)
+                Ok(huntbook_plots::histogram(&values, &options)?.svg)
             }
         }
     }

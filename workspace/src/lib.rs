@@ -120,11 +120,6 @@ impl Workspace {
         scan::size(&self.table_folder(table)?, table)
     }
 
-    /// Makes a table without rows; adds the columns that a table of this name lacks.
-    pub fn declare(&self, table: &str, columns: Vec<ColumnSchema>) -> Result<Appended, WorkspaceError> {
-        append::declare(self, table, columns)
-    }
-
     fn table_folder(&self, table: &str) -> Result<PathBuf, WorkspaceError> {
         name::check(table)?;
         Ok(self.folder.join("tables").join(table))

@@ -53,7 +53,7 @@ impl Engine {
         }
         let location = location.unwrap_or("az://");
         let own = container(&export.table);
-        let (tree, root) = match self.place(location, access)? {
+        let (tree, root) = match self.blob_place(location, access)? {
             Place::Remote(mut remote) => {
                 if remote.container.is_empty() {
                     remote.container = own;

@@ -41,7 +41,7 @@ impl Place {
 }
 
 impl Engine {
-    pub(super) fn place(&self, location: &str, access: &Access) -> Result<Place> {
+    pub(super) fn blob_place(&self, location: &str, access: &Access) -> Result<Place> {
         match Location::parse(location)? {
             Location::Local(path) => Ok(Place::Local(self.resolve(Path::new(&path)))),
             Location::Azure(azure) => {
@@ -55,7 +55,7 @@ impl Engine {
     ///
     /// Errors: no such place, or one that may not be listed.
     pub fn blob_ls(&self, location: &str, recursive: bool, access: &Access) -> Result<Vec<Entry>> {
-        let mut entries = match self.place(location, access)? {
+        let mut entries = match self.blob_place(location, access)? {
             Place::Local(path) => local_entries(&path, recursive)?,
             Place::Remote(remote) => self.remote_entries(&remote, recursive)?,
         };
@@ -100,7 +100,7 @@ impl Engine {
     ) -> Result<(Vec<Item>, SourceFormat)> {
         let mut items = Vec::new();
         for location in locations {
-            let found = match self.place(location, access)? {
+            let found = match self.blob_place(location, access)? {
                 Place::Local(path) => local_items(&path, format)?,
                 Place::Remote(remote) => self.remote_items(&remote, format)?,
             };

@@ -218,12 +218,12 @@ impl Engine {
         match (&options.schema, &options.table) {
             (Some(_), Some(_)) => Err(error("--schema and --table both say the columns: give one")),
             (Some(text), None) => schema_of(text).map(Some),
-            (None, Some(table)) => self.columns_of(table).map(Some),
+            (None, Some(table)) => self.columns_of_table(table).map(Some),
             (None, None) => Ok(None),
         }
     }
 
-    fn columns_of(&self, table: &str) -> Result<Vec<Wanted>> {
+    fn columns_of_table(&self, table: &str) -> Result<Vec<Wanted>> {
         let check = self.kql_engine()?.check(&format!("['{}']", table.replace(['\'', '\\'], "")));
         let Some(columns) = check.columns.filter(|_| check.bound) else {
             return Err(error(format!(

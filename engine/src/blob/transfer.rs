@@ -40,7 +40,7 @@ impl Engine {
     /// is whole.
     pub fn blob_put(&self, source: &str, location: &str, overwrite: bool, access: &Access) -> Result<String> {
         let source = self.resolve(Path::new(source.strip_prefix("file://").unwrap_or(source)));
-        let place = self.place(location, access)?;
+        let place = self.blob_place(location, access)?;
         let files = local_files(&source)?;
         let is_folder = source.is_dir();
         let mut copies = Vec::with_capacity(files.len());
@@ -70,7 +70,7 @@ impl Engine {
 
     /// Makes the container of a location, if there is none.
     pub fn blob_make_container(&self, location: &str, access: &Access) -> Result<String> {
-        match self.place(location, access)? {
+        match self.blob_place(location, access)? {
             Place::Local(path) => {
                 std::fs::create_dir_all(&path).map_err(|error| Error::io("make the folder", &path, &error))?;
                 Ok(format!("made {}", path.display()))
@@ -147,7 +147,7 @@ impl Engine {
 
     /// Every file that a location names, and the folder where it names more than a file.
     fn all_items(&self, location: &str, access: &Access) -> Result<(Vec<Item>, Option<String>)> {
-        let place = self.place(location, access)?;
+        let place = self.blob_place(location, access)?;
         let (items, root) = match &place {
             Place::Local(path) => {
                 let root = (!path.is_file()).then(|| format!("{}/", folder_of(&path.to_string_lossy())));

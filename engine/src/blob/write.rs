@@ -1,7 +1,7 @@
 //! `%blob write`: a frame to files.
 
 use std::collections::HashSet;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 
 use chrono::{DateTime, Utc};
 use huntbook_azure::export_layout::{container, time_folder, workspace_folder};
@@ -39,7 +39,7 @@ impl Engine {
     /// Errors: files that exist, unless they are to be overwritten; a format that cannot be told; columns that are not
     /// there or cannot be in the format.
     pub fn blob_write(&self, frame: &DataFrame, location: &str, options: &WriteOptions) -> Result<String> {
-        let place = self.place(location, &options.access)?;
+        let place = self.blob_place(location, &options.access)?;
         let files = match &options.export {
             Some((table, workspace)) => export_files(frame, &place, table, workspace)?,
             None if options.partition_by.is_empty() => {
