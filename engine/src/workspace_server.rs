@@ -17,6 +17,9 @@ use polars::prelude::*;
 use crate::catalog::damage;
 use crate::{Engine, Error};
 
+/// Bytes of a result and of rows held for one: far more than the server delivers.
+const MEMORY: u64 = 4_000_000_000;
+
 /// Answers the workspace server's queries.
 pub struct WorkspaceQueries {
     engine: Arc<Engine>,

@@ -78,7 +78,7 @@ def test_logs_partial_results(logs: LogsQueryClient, server: Server) -> None:
     assert isinstance(result, LogsQueryPartialResult) and result.status == LogsQueryStatus.PARTIAL
     assert len(result.partial_data[0].rows) == 500_000
     assert result.partial_error.code == "PartialError"
-    assert "exceed the set limit of 500000 records" in result.partial_error.message
+    assert "exceed the set limit of 500000 records" in str(result.partial_error.details)
 
 
 def test_logs_errors(logs: LogsQueryClient, server: Server) -> None:
@@ -116,8 +116,8 @@ def test_ingestion(server: Server, logs: LogsQueryClient) -> None:
         with pytest.raises(HttpResponseError) as unknown:
             client.upload("dcr-none", "Custom-Uploaded", [{"n": 1}], enforce_https=False)
         assert unknown.value.status_code == 404
-    assert query(logs, server, "Uploaded_CL | summarize count(), sum(n), dcount(n)").tables[0].rows[0][:] == [30_001, 450_015_000, 30_001]
-    assert query(logs, server, "Uploaded_CL | where n == 7 | project text, x = tolong(bag.a[0])").tables[0].rows[0][:] == ['é"7', 7]
+    assert list(query(logs, server, "Uploaded_CL | summarize count(), sum(n), dcount(n)").tables[0].rows[0]) == [30_001, 450_015_000, 30_001]
+    assert list(query(logs, server, "Uploaded_CL | where n == 7 | project text, x = tolong(bag.a[0])").tables[0].rows[0]) == ['é"7', 7]
 
 
 def test_kusto_dataframe(kusto: KustoClient) -> None:
@@ -135,7 +135,7 @@ def test_kusto_management(kusto: KustoClient) -> None:
     assert [(row["DatabaseName"], row["PrettyName"]) for row in databases] == [("hunt", "hunt")]
     kusto.execute_mgmt("hunt", ".create-merge table Made (a: string, b: long, t: datetime)")
     kusto.execute_mgmt("hunt", ".ingest inline into table Made <| x,1,2026-01-02\n\"y,z\",2,")
-    kusto.execute_streaming_ingest("hunt", "Made", io.BytesIO(b"w,3,\n"), DataFormat.CSV.kusto_value)
+    kusto.execute_streaming_ingest("hunt", "Made", io.BytesIO(b"w,3,\n"), None, DataFormat.CSV)
     rows = kusto.execute("hunt", "Made | sort by b asc").primary_results[0]
     assert [(row["a"], row["b"]) for row in rows] == [("x", 1), ("y,z", 2), ("w", 3)]
     schema = kusto.execute_mgmt("hunt", ".show table Made cslschema").primary_results[0][0]["Schema"]
@@ -201,7 +201,7 @@ def test_kusto_streams_and_connects_in_every_way(kusto: KustoClient, server: Ser
 
 KQLMAGIC = """
     import os
-    os.environ["KQLMAGIC_CONFIGURATION"] = "show_init_banner=False;check_magic_version=False;show_what_new=False"
+    os.environ["KQLMAGIC_CONFIGURATION"] = "show_init_banner=False;check_magic_version=False;show_what_new=False;auto_popup_schema=False"
     try:
         from IPython.core.interactiveshell import InteractiveShell
         shell = InteractiveShell.instance()
@@ -213,9 +213,8 @@ KQLMAGIC = """
         shell.run_line_magic("kql", connection)
         shell.run_line_magic("kql", "Hours_CL | where n > 7 | project n | sort by n asc")
         print("ROWS", [row["n"] for row in shell.user_ns["_kql_raw_result_"]])
-        shell.run_line_magic("kql", "--schema")
-        schema = shell.run_line_magic("kql", "--schema -assign_var schema") or shell.user_ns.get("schema")
-        print("SCHEMA", sorted(dict(schema)["Hours_CL"]))
+        schema = shell.run_line_magic("kql", "--schema")
+        print("SCHEMA", sorted(schema["Hours_CL"]))
 """
 
 

@@ -84,7 +84,7 @@ pub(crate) fn kusto_v1(answer: &QueryAnswer, bounds: Option<Bounds>) -> Result<V
             ],
             vec![
                 status(4, "Info", "Query completed successfully".to_owned()),
-                status(6, "Stats", statistics(answer, &budget.sizes).to_string()),
+                status(6, "Stats", kusto_statistics(answer, &budget.sizes).to_string()),
             ],
         ),
         v1_table(
@@ -178,7 +178,7 @@ pub(crate) fn kusto_v2(
     let completed = json!({"Count": 1, "Text": "Query completed successfully"});
     let events = [
         event(4, "Info", 4, "QueryInfo", completed),
-        event(6, "Stats", 0, "QueryResourceConsumption", statistics(answer, &budget.sizes)),
+        event(6, "Stats", 0, "QueryResourceConsumption", kusto_statistics(answer, &budget.sizes)),
     ];
     push_v2_table(
         &mut out,
@@ -278,6 +278,28 @@ fn statistics(answer: &QueryAnswer, sizes: &[(usize, usize)]) -> Value {
             "rows": {"total": answer.scanned_rows, "scanned": answer.scanned_rows},
         },
         "datasetStatistics": tables,
+    })
+}
+
+/// The same under Kusto's names.
+fn kusto_statistics(answer: &QueryAnswer, sizes: &[(usize, usize)]) -> Value {
+    let tables: Vec<Value> =
+        sizes.iter().map(|(rows, bytes)| json!({"table_row_count": rows, "table_size": bytes})).collect();
+    json!({
+        "ExecutionTime": answer.took.as_secs_f64(),
+        "resource_usage": {
+            "cache": {
+                "memory": {"hits": 0, "misses": 0, "total": 0},
+                "disk": {"hits": 0, "misses": 0, "total": 0},
+            },
+            "cpu": {"user": "00:00:00", "kernel": "00:00:00", "total cpu": "00:00:00"},
+            "memory": {"peak_per_node": 0},
+        },
+        "input_dataset_statistics": {
+            "extents": {"total": 0, "scanned": 0},
+            "rows": {"total": answer.scanned_rows, "scanned": answer.scanned_rows},
+        },
+        "dataset_statistics": tables,
     })
 }
 
