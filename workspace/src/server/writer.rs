@@ -130,7 +130,8 @@ mod tests {
         of_objects(&objects(value.to_string().as_bytes()).unwrap(), &[], Unknown::Added).unwrap()
     }
 
-    #[tokio::test]
+    // polars blocks in the thread that collects, which only this kind of runtime allows.
+    #[tokio::test(flavor = "multi_thread")]
     async fn appends_together_are_judged_one_by_one() {
         let folder = tempfile::tempdir().unwrap();
         let workspace = Workspace::open(folder.path()).unwrap();
