@@ -230,7 +230,7 @@ pub(crate) fn refused(unwritten: Unwritten) -> Refusal {
         Unwritten::Ending => Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "ServiceUnavailable",
-            "The server is ending; nothing was stored.",
+            "The server could not store the rows; nothing was stored.",
         ),
     }
 }
