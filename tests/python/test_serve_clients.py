@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from azure.core.exceptions import HttpResponseError
@@ -218,14 +219,14 @@ KQLMAGIC = """
 """
 
 
-def test_kqlmagic(server: Server) -> None:
+def test_kqlmagic(server: Server, tmp_path: Path) -> None:
     connections = [
         f"loganalytics://workspace='{server.workspace}';alias='la';datasourceurl='{server.url}';anonymous",
         f"loganalytics://workspace='{server.workspace}';alias='key';datasourceurl='{server.url}';appkey='{server.token}'",
         f"azuredataexplorer://cluster='{server.url}';database='hunt';alias='adx';anonymous",
     ]
     script = textwrap.dedent(KQLMAGIC).replace("(CONNECTIONS)", repr(connections))
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, cwd=tmp_path)
     if "UNUSABLE" in ended.stdout:
         pytest.skip(f"Kqlmagic does not load here: {ended.stdout}")
     lines = [line for line in ended.stdout.splitlines() if line.startswith(("ROWS", "SCHEMA"))]
