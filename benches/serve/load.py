@@ -5,7 +5,7 @@
     python benches/serve/load.py peer --seconds 20 --readers 8
 
 `HUNTBOOK` names the binary. Every reader and writer is a thread with a connection of its own. `peer` needs
-`pip install duckdb-kql`. Prints one line of JSON per measurement.
+`pip install 'duckdb-kql[duckdb]'`. Prints one line of JSON per measurement.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 //! The KQL engine behind the workspace server: what `huntbook serve` answers queries with.
 
+mod mistakes;
+mod results;
+
 use std::sync::Arc;
 
 use huntbook_kql::catalogs::Layered;
 use huntbook_kql::{
-    CancelToken, Catalog, Column, Diagnostic, Engine as KqlEngine, ExprKind, GeoDatabase, KqlTable, KqlType,
-    Literal as KqlLiteral, OperatorKind, QueryError, Statement, Stopped, StoredFunction, TableFunction, codes,
-    declared_parameters,
+    CancelToken, Catalog, Column, Diagnostic, Engine as KqlEngine, GeoDatabase, KqlTable, KqlType,
+    Literal as KqlLiteral, QueryError, Stopped, StoredFunction, TableFunction, declared_parameters,
 };
 use huntbook_workspace::server::{
     Mistake, QueryAnswer, QueryFailure, QueryRequest, QueryService, Rendering, ResultColumn, ResultTable, TimeScope,
@@ -16,6 +18,11 @@ use polars::prelude::*;
 
 use crate::catalog::damage;
 use crate::{Engine, Error};
+use mistakes::mistaken;
+use results::results_of;
+
+/// Bytes of a result and of rows held for one: far more than the server delivers.
+const MEMORY: u64 = 4_000_000_000;
 
 /// Answers the workspace server's queries.
 pub struct WorkspaceQueries {
@@ -103,60 +110,6 @@ fn result_table(table: KqlTable) -> ResultTable {
     ResultTable { columns: table.schema.into_iter().map(column).collect(), frame: table.frame }
 }
 
-/// One query per result of a text: an expression statement each, and each branch of a `fork` at the end. What belongs
-/// to the other results becomes blanks, so that every place in the text stays what it was.
-fn results_of(text: &str) -> Vec<String> {
-    let (tree, mistakes) = huntbook_kql::parse(text);
-    let expressions: Vec<_> = tree
-        .statements
-        .iter()
-        .filter_map(|statement| match statement {
-            Statement::Expression(expression) => Some(expression),
-            _ => None,
-        })
-        .collect();
-    if !mistakes.is_empty() || expressions.is_empty() {
-        return vec![text.to_owned()];
-    }
-    let mut queries = Vec::new();
-    for wanted in &expressions {
-        let others = expressions.iter().filter(|other| other.span != wanted.span).map(|other| other.span.clone());
-        let alone = blanked(text, others);
-        match &wanted.kind {
-            ExprKind::Pipeline { operators, .. } => match operators.last() {
-                Some(last) if matches!(&last.kind, OperatorKind::Fork(_)) => queries.extend(branches(&alone, last)),
-                _ => queries.push(alone),
-            },
-            _ => queries.push(alone),
-        }
-    }
-    queries
-}
-
-/// `T | fork (a) (b)` as `T | a` and `T | b`
-fn branches(text: &str, fork: &huntbook_kql::Operator) -> Vec<String> {
-    let OperatorKind::Fork(bodies) = &fork.kind else { return vec![text.to_owned()] };
-    let branch = |(_, operators): &(_, Vec<huntbook_kql::Operator>)| {
-        let (first, last) = (operators.first()?, operators.last()?);
-        Some(blanked(text, [fork.span.start..first.span.start, last.span.end..fork.span.end]))
-    };
-    bodies.iter().map(branch).collect::<Option<_>>().unwrap_or_else(|| vec![text.to_owned()])
-}
-
-fn blanked(text: &str, spans: impl IntoIterator<Item = std::ops::Range<usize>>) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    for span in spans {
-        let end = span.end.min(bytes.len());
-        for byte in &mut bytes[span.start.min(end)..end] {
-            if *byte != b'\n' {
-                *byte = b' ';
-            }
-        }
-    }
-    // Spans end between characters; if one did not, the text is better than a broken one.
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
-}
-
 /// The values of declared parameters, read as their types.
 fn bound_parameters(request: &QueryRequest) -> Result<Vec<(String, KqlLiteral)>, QueryFailure> {
     let declared = declared_parameters(&request.text);
@@ -190,68 +143,6 @@ fn parameter(kql_type: KqlType, text: &str) -> Option<KqlLiteral> {
     let value = inner.and_then(named).unwrap_or(text);
     let read = KqlLiteral::of_type(kql_type, value);
     read.or_else(|| Some(KqlLiteral::of_text(value)).filter(|literal| literal.kql_type() == kql_type))
-}
-
-/// A diagnostic in the service's words, with ours behind them.
-fn mistaken(diagnostic: &Diagnostic, query: &str) -> QueryFailure {
-    // It was found in a text with blanks for the other results: the places are those of the whole text.
-    let diagnostic = &diagnostic.clone().located(query);
-    let own = diagnostic.source.is_none();
-    let token = if own { query.get(diagnostic.span.clone()).unwrap_or_default() } else { "" };
-    let token: String = token.chars().take(100).collect();
-    let (line, position) = (diagnostic.line, diagnostic.column.saturating_sub(1));
-    let file = diagnostic.source.as_ref().map(|source| format!("in {}: ", source.name)).unwrap_or_default();
-    let hint = diagnostic.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-    let mistake =
-        |code: &str, message: String| Mistake { code: code.to_owned(), message, line, position, token: token.clone() };
-    let named = quoted_name(&diagnostic.message).unwrap_or(&token);
-    match diagnostic.code {
-        codes::LEXICAL | codes::SYNTAX | codes::UNKNOWN_OPERATOR | codes::TOO_DEEP => {
-            let place = format!("Query could not be parsed at '{token}' on line [{line},{position}]");
-            QueryFailure::Syntax(mistake("SYN0002", format!("{place}: {file}{}{hint}", diagnostic.message)))
-        }
-        codes::UNKNOWN_COLUMN => {
-            let operator =
-                operator_before(query, diagnostic).map(|name| format!("'{name}' operator: ")).unwrap_or_default();
-            let message =
-                format!("{operator}{file}Failed to resolve column or scalar expression named '{named}'{hint}");
-            QueryFailure::Semantic(mistake("SEM0100", message))
-        }
-        codes::UNKNOWN_TABLE => {
-            let operator =
-                operator_behind(query, diagnostic).map(|name| format!("'{name}' operator: ")).unwrap_or_default();
-            let message = format!("{operator}{file}Failed to resolve table or column expression named '{named}'{hint}");
-            QueryFailure::Semantic(mistake("SEM0100", message))
-        }
-        codes::UNKNOWN_FUNCTION => {
-            QueryFailure::Semantic(mistake("SEM0260", format!("{file}Unknown function: '{named}'.{hint}")))
-        }
-        _ => QueryFailure::Semantic(mistake("SEM0001", format!("{file}{}{hint}", diagnostic.message))),
-    }
-}
-
-/// The name between the message's backquotes.
-fn quoted_name(message: &str) -> Option<&str> {
-    message.split('`').nth(1)
-}
-
-/// The operator that the mistake stands in.
-fn operator_before<'q>(query: &'q str, diagnostic: &Diagnostic) -> Option<&'q str> {
-    diagnostic.source.is_none().then_some(())?;
-    let before = query.get(..diagnostic.span.start)?;
-    word(&before[before.rfind('|')? + 1..])
-}
-
-/// The operator that the table goes into.
-fn operator_behind<'q>(query: &'q str, diagnostic: &Diagnostic) -> Option<&'q str> {
-    diagnostic.source.is_none().then_some(())?;
-    word(query.get(diagnostic.span.end..)?.trim_start().strip_prefix('|')?)
-}
-
-fn word(text: &str) -> Option<&str> {
-    let text = text.trim_start();
-    let end = text.find(|character: char| !character.is_ascii_alphanumeric() && character != '-').unwrap_or(text.len());
-    (end > 0).then_some(&text[..end])
 }
 
 /// What served queries can name: every table cut to the request's time, and no files of this machine.

@@ -36,6 +36,7 @@ pub struct Engine {
     cancel: CancelToken,
     limits: Limits,
     first_rows: Option<u32>,
+    batches: bool,
 }
 
 /// A finished query.
@@ -87,6 +88,7 @@ impl Engine {
             cancel: CancelToken::new(),
             limits: Limits::default(),
             first_rows: None,
+            batches: false,
         }
     }
 
@@ -159,6 +161,13 @@ impl Engine {
         Self { first_rows: Some(rows), ..self }
     }
 
+    /// Every query runs in batches, also over small frames: it takes less memory and can be stopped inside a join of
+    /// two of them, but keeps no order of rows that the query does not ask for.
+    #[must_use]
+    pub fn in_batches(self) -> Self {
+        Self { batches: true, ..self }
+    }
+
     /// Parses a query. Mistakes are reported, and what could be read is in the tree.
     pub fn parse(&self, query: &str) -> (Query, Vec<Diagnostic>) {
         parser::parse(query, self.piped_input.is_some())
@@ -213,6 +222,7 @@ impl Engine {
         let _planning = watch.planning();
         let binder = self.configured(Binder::new(self.catalog.as_ref(), self.now(), self.piped_input.clone()));
         let binder = binder.watched(watch.clone());
+        binder.streams.set(self.batches);
         let located = |diagnostic: Diagnostic| QueryError::Diagnostics(vec![diagnostic.located(query)]);
         let (table, render) = binder.query(&tree).map_err(located)?;
         let results = tree.statements.iter().filter(|statement| matches!(statement, Statement::Expression(_))).count();

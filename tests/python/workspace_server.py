@@ -147,6 +147,9 @@ class Credential:
     def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
         return AccessToken(self.token, int(time.time()) + 3600)
 
+    def close(self) -> None:
+        """Clients close it with themselves."""
+
 
 def refused(data: Path, *options: str) -> str:
     """What a server that cannot start says."""

@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::answer_parts::{
+    camel_case, kusto_statistics, limits_exceeded, one_api_error, partial_error, pascal_case, statistics,
+};
 use super::clock;
 use super::rows_json::{Bounds, Cut, Dynamics, push_rows};
-use super::service::{QueryAnswer, QueryFailure, Rendering, ResultColumn, ResultTable};
+use super::service::{QueryAnswer, QueryFailure, ResultColumn, ResultTable};
 
 /// What the `Prefer` header asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,7 +87,7 @@ pub(crate) fn kusto_v1(answer: &QueryAnswer, bounds: Option<Bounds>) -> Result<V
             ],
             vec![
                 status(4, "Info", "Query completed successfully".to_owned()),
-                status(6, "Stats", statistics(answer, &budget.sizes).to_string()),
+                status(6, "Stats", kusto_statistics(answer, &budget.sizes).to_string()),
             ],
         ),
         v1_table(
@@ -178,7 +181,7 @@ pub(crate) fn kusto_v2(
     let completed = json!({"Count": 1, "Text": "Query completed successfully"});
     let events = [
         event(4, "Info", 4, "QueryInfo", completed),
-        event(6, "Stats", 0, "QueryResourceConsumption", statistics(answer, &budget.sizes)),
+        event(6, "Stats", 0, "QueryResourceConsumption", kusto_statistics(answer, &budget.sizes)),
     ];
     push_v2_table(
         &mut out,
@@ -259,132 +262,13 @@ impl Budget {
     }
 }
 
-fn statistics(answer: &QueryAnswer, sizes: &[(usize, usize)]) -> Value {
-    let seconds = answer.took.as_secs_f64();
-    let tables: Vec<Value> =
-        sizes.iter().map(|(rows, bytes)| json!({"tableRowCount": rows, "tableSize": bytes})).collect();
-    json!({
-        "executionTime": seconds,
-        "resourceUsage": {
-            "cache": {
-                "memory": {"hits": 0, "misses": 0, "total": 0},
-                "disk": {"hits": 0, "misses": 0, "total": 0},
-            },
-            "cpu": {"user": "00:00:00", "kernel": "00:00:00", "totalCpu": "00:00:00"},
-            "memory": {"peakPerNode": 0},
-        },
-        "inputDatasetStatistics": {
-            "extents": {"total": 0, "scanned": 0},
-            "rows": {"total": answer.scanned_rows, "scanned": answer.scanned_rows},
-        },
-        "datasetStatistics": tables,
-    })
-}
-
-/// A property of `render`, which KQL writes in lower case.
-fn property<'a>(render: Option<&'a Rendering>, name: &str) -> Option<&'a str> {
-    let (_, value) = render?.properties.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
-    Some(value)
-}
-
-/// Log Analytics' `render`; `{}` when the query has none.
-fn camel_case(render: Option<&Rendering>) -> Value {
-    let Some(asked) = render else { return json!({}) };
-    let text = |name: &str| property(render, name);
-    let yes = |name: &str| text(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    json!({
-        "visualization": asked.kind,
-        "title": text("title"),
-        "accumulate": yes("accumulate"),
-        "isQuerySorted": false,
-        "kind": text("kind").unwrap_or("default"),
-        "annotation": "",
-        "by": null,
-        "xColumn": text("xcolumn"),
-        "yColumns": text("ycolumns"),
-        "series": text("series"),
-        "xTitle": text("xtitle"),
-        "yTitle": text("ytitle"),
-        "xAxis": text("xaxis"),
-        "yAxis": text("yaxis"),
-        "ySplit": text("ysplit"),
-        "legend": text("legend"),
-    })
-}
-
-/// Kusto's `Visualization`.
-fn pascal_case(render: Option<&Rendering>) -> Value {
-    let text = |name: &str| property(render, name);
-    let yes = |name: &str| text(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    json!({
-        "Visualization": render.map(|render| render.kind.as_str()),
-        "Title": text("title"),
-        "XColumn": text("xcolumn"),
-        "Series": text("series"),
-        "YColumns": text("ycolumns"),
-        "AnomalyColumns": text("anomalycolumns"),
-        "XTitle": text("xtitle"),
-        "YTitle": text("ytitle"),
-        "XAxis": text("xaxis"),
-        "YAxis": text("yaxis"),
-        "Legend": text("legend"),
-        "YSplit": text("ysplit"),
-        "Accumulate": yes("accumulate"),
-        "IsQuerySorted": false,
-        "Kind": text("kind"),
-        "Ymin": text("ymin").unwrap_or("NaN"),
-        "Ymax": text("ymax").unwrap_or("NaN"),
-    })
-}
-
-fn partial_error(cut: Cut) -> Value {
-    let limit = match cut {
-        Cut::Rows(rows) => format!("{rows} records"),
-        Cut::Bytes(bytes) => format!("{bytes} bytes"),
-    };
-    let message = format!(
-        "The results of this query exceed the set limit of {limit}, so not all records were returned (E_QUERY_RESULT_SET_TOO_LARGE, 0x80DA0003). See https://aka.ms/kustoquerylimits for more information and possible solutions."
-    );
-    json!({
-        "code": "PartialError",
-        "message": "There were some errors when processing your query.",
-        "details": [{
-            "code": "EngineError",
-            "message": "Something went wrong processing your query on the server.",
-            "innererror": {"code": "-2133196797", "message": message, "severity": 2, "severityName": "Error"},
-        }],
-    })
-}
-
-fn limits_exceeded(cut: Cut) -> String {
-    let why = match cut {
-        Cut::Rows(rows) => format!("The results of this query exceed the set limit of {rows} records"),
-        Cut::Bytes(bytes) => format!("The results of this query exceed the set limit of {bytes} bytes"),
-    };
-    format!(
-        "Query execution has exceeded the allowed limits (80DA0003): {why}, so not all records were returned (E_QUERY_RESULT_SET_TOO_LARGE, 0x80DA0003). See https://aka.ms/kustoquerylimits for more information and possible solutions."
-    )
-}
-
-fn one_api_error(cut: Cut) -> Value {
-    json!({
-        "error": {
-            "code": "LimitsExceeded",
-            "message": "Request is invalid and cannot be executed.",
-            "@type": "Kusto.Data.Exceptions.KustoServicePartialQueryFailureLimitsExceededException",
-            "@message": limits_exceeded(cut),
-            "@context": {"timestamp": clock::now(), "serviceAlias": "HUNTBOOK"},
-            "@permanent": true,
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use polars::prelude::df;
 
+    use super::super::service::Rendering;
     use super::*;
 
     const WIDE: Bounds = Bounds { rows: 10, bytes: 1_000 };

@@ -54,7 +54,7 @@ pub(crate) fn push_timespan(out: &mut Vec<u8>, ticks: i64) {
     push_digits(out, size / (60 * second) % 60, 2);
     out.push(b':');
     push_digits(out, size / second % 60, 2);
-    if size % second > 0 {
+    if !size.is_multiple_of(second) {
         out.push(b'.');
         push_digits(out, size % second, 7);
     }

@@ -24,6 +24,8 @@ const WIRE: usize = 1 << 20;
 const UNPACKED: usize = 4 << 20;
 /// Bytes of a streaming ingestion into Kusto.
 const STREAMED: usize = 64 << 20;
+/// How gzip begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 const API_VERSION: &str = "2023-01-01";
 pub(crate) const TIME: &str = "TimeGenerated";
 pub(crate) const TYPE: &str = "Type";
@@ -228,7 +230,7 @@ pub(crate) fn refused(unwritten: Unwritten) -> Refusal {
         Unwritten::Ending => Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "ServiceUnavailable",
-            "The server is ending; nothing was stored.",
+            "The server could not store the rows; nothing was stored.",
         ),
     }
 }
@@ -244,8 +246,9 @@ pub(crate) async fn stream_into(
 ) -> Result<Reply, Refusal> {
     check_database(shared, database)?;
     let schema = existing(shared, table)?;
-    let packed = body::is_gzipped(headers)?;
     let read = upload.read(STREAMED).await?;
+    // The Python client says gzip whatever it sends.
+    let packed = body::is_gzipped(headers)? && read.starts_with(&GZIP);
     let text = if packed { body::inflated(&read, STREAMED)? } else { read.to_vec() };
     let format = parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case("streamFormat"));
     let format = format.map_or("csv", |(_, format)| format.as_str()).to_ascii_lowercase();

@@ -10,6 +10,7 @@
 //! A request passes `handler.rs`: host, route, caller, media type, size; queries wait for a place (`slots.rs`) and run
 //! on a thread of their own (`runner.rs`); rows go to the one thread that writes (`writer.rs`).
 
+mod answer_parts;
 mod answers;
 mod auth;
 mod body;

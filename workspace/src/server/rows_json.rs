@@ -207,8 +207,8 @@ mod tests {
         let (text, count, cut) = rows(Dynamics::Text, Bounds { rows: 1, bytes: 9_999 });
         assert!(text.ends_with("Z\"]"));
         assert_eq!((count, cut), (1, Some(Cut::Rows(1))));
-        let (text, count, cut) = rows(Dynamics::Text, Bounds { rows: 9, bytes: 120 });
+        let (text, count, cut) = rows(Dynamics::Text, Bounds { rows: 9, bytes: 100 });
         assert!(text.ends_with("Z\"]"), "{text}");
-        assert_eq!((count, cut), (1, Some(Cut::Bytes(120))));
+        assert_eq!((count, cut), (1, Some(Cut::Bytes(100))));
     }
 }

@@ -2,6 +2,7 @@
 //! each is acknowledged when its rows are on disk.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -36,7 +37,7 @@ pub(crate) enum Unwritten {
     /// The rows themselves are wrong.
     Payload(String),
     Workspace(WorkspaceError),
-    /// The thread has gone: the server is ending.
+    /// The thread did not get to it: the server is ending, or writing crashed.
     Ending,
 }
 
@@ -69,7 +70,12 @@ fn write_all(workspace: &Workspace, running: &Running, jobs: &Receiver<Job>) {
         }
         for group in groups {
             let table = group[0].table.clone();
-            write_group(workspace, group);
+            // A crash in polars costs these rows, whose clients are told so, and not the thread that writes.
+            if catch_unwind(AssertUnwindSafe(|| write_group(workspace, group))).is_err() {
+                tracing::error!(
+                    "writing to {table} crashed inside the engine; its rows are unharmed. Please report it"
+                );
+            }
             let count = appends.entry(table.clone()).or_default();
             *count += 1;
             if count.is_multiple_of(BETWEEN_MERGES) {
@@ -130,7 +136,8 @@ mod tests {
         of_objects(&objects(value.to_string().as_bytes()).unwrap(), &[], Unknown::Added).unwrap()
     }
 
-    #[tokio::test]
+    // polars blocks in the thread that collects, which only this kind of runtime allows.
+    #[tokio::test(flavor = "multi_thread")]
     async fn appends_together_are_judged_one_by_one() {
         let folder = tempfile::tempdir().unwrap();
         let workspace = Workspace::open(folder.path()).unwrap();
