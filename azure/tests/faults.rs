@@ -321,3 +321,39 @@ fn a_key_that_no_header_can_have() {
     assert!(matches!(error, Error::Config(_)), "{error}");
     assert!(server.received().is_empty());
 }
+
+/// Runs one test of this file in a process of its own, with a proxy in its environment.
+fn with_proxy(test: &str, proxy: &str, more: &[&str]) -> bool {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
+        command.env(name, proxy);
+    }
+    let status = command.env_remove("NO_PROXY").env_remove("no_proxy").args(["--exact", test]).args(more).status();
+    status.unwrap().success()
+}
+
+#[test]
+fn this_machine_is_reached_without_the_proxy() {
+    let proxy = Server::start(|_, _| Act::Drop);
+    assert!(with_proxy("a_query_as_the_service_wants_it", &proxy.address(), &[]));
+    assert!(proxy.received().is_empty());
+}
+
+#[test]
+fn services_are_reached_through_the_proxy_without_showing_it_the_token() {
+    let proxy = Server::start(|_, _| Act::Drop);
+    assert!(with_proxy("asks_a_service_far_away", &proxy.address(), &["--ignored"]));
+    let received = proxy.received();
+    assert!(!received.is_empty());
+    for request in received {
+        assert_eq!((request.method.as_str(), request.target.as_str()), ("CONNECT", "api.loganalytics.io:443"));
+        assert!(!format!("{request:?}").contains("planted"));
+    }
+}
+
+#[test]
+#[ignore = "run by the test above, with a proxy in the environment"]
+fn asks_a_service_far_away() {
+    let endpoint = Endpoint::parse("https://api.loganalytics.io", Trust::Notebook).unwrap();
+    ask_with(transport(), &endpoint, given(), &Query::new("T")).unwrap_err();
+}
