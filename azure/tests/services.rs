@@ -194,7 +194,7 @@ fn a_post_that_is_too_large_after_all_is_halved() {
 fn what_may_have_been_written_twice_or_after_all_is_said() {
     let server = Server::start(|_, number| if number == 0 { status(500, &[]) } else { status(204, &[]) });
     let report = upload(&server, rows(10), &UploadOptions::default());
-    assert_eq!((report.accepted, report.perhaps_twice.as_slice()), (10, [0..10].as_slice()));
+    assert_eq!((report.accepted, report.perhaps_twice.len(), report.perhaps_twice.first()), (10, 1, Some(&(0..10))));
 
     let server =
         Server::start(|_, number| if number == 0 { status(429, &[("retry-after", "0")]) } else { status(204, &[]) });
