@@ -5,6 +5,7 @@
 //! An address on this machine is asked without a token; any other with the token of the first credential that works.
 
 use std::error::Error;
+use std::process::ExitCode;
 
 use huntbook_azure::cloud::Cloud;
 use huntbook_azure::credential::{TokenSource, default_chain};
@@ -13,7 +14,17 @@ use huntbook_azure::kusto::{Kusto, Query};
 use huntbook_azure::table::Values;
 use serde_json::{Map, Value, json};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match ask() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn ask() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [address, database, query] = arguments.as_slice() else {
         return Err("usage: kusto ADDRESS DATABASE QUERY".into());

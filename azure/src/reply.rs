@@ -35,10 +35,8 @@ pub struct TableSchema {
 /// Checks and decodes the answer to a query.
 pub(crate) async fn read(reply: http::Reply, partial: Partial, start: Instant, asked_id: &str) -> Result<Reply, Error> {
     let reply = reply.success()?;
-    let empty =
-        Answer { tables: Vec::new(), render: None, statistics: None, partial: Vec::new(), warnings: Vec::new() };
     let answer = if reply.status == 204 {
-        empty
+        nothing()
     } else {
         reply.expect_json()?;
         decoded(reply.body.clone(), partial).await.map_err(|error| Error::Decode { host: reply.host.clone(), error })?
