@@ -142,6 +142,17 @@ fn a_secret_without_end_takes_no_memory() {
     assert_eq!(out, "AccountKey=[redacted]; ok");
 }
 
+#[test]
+fn a_secret_that_may_go_on_as_a_registered_one_keeps_its_keyword() {
+    let values = values(&["hunter2", "p;q-long secret"]);
+    for (text, cuts) in [
+        ("AccountKey=abcdefgh123;?sig=abcdefghij&", &[5, 3, 1, 3, 7, 0, 0, 0][..]),
+        ("AccountKey=abcdefgh123;", &[2, 6, 4, 6, 1][..]),
+    ] {
+        assert_eq!(streamed(&values, text, cuts), redact_with(&values, text));
+    }
+}
+
 proptest! {
     #[test]
     fn pieces_are_redacted_like_the_whole(
