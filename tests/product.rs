@@ -48,7 +48,7 @@ macro_rules! python_tests {
         })* };
 }
 
-python_tests! { kernel magics completion errors injection interrupt protocol conformance headless bad_input second_start history input }
+python_tests! { kernel magics completion errors injection interrupt protocol conformance headless bad_input second_start history input session_magics suggestions first_cells redaction }
 
 #[test]
 fn every_python_file_is_run() {

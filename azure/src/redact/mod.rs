@@ -34,7 +34,7 @@ pub fn register(value: &str) {
         return;
     }
     let mut registry = REGISTRY.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let mut forms = (**registry).forms.clone();
+    let mut forms = registry.forms.clone();
     forms.extend(forms_of(value));
     if forms.len() > registry.forms.len()
         && let Some(new) = Registry::new(forms)
