@@ -180,9 +180,11 @@ fn datetime(value: i64, unit: TimeUnit) -> String {
     }
 }
 
+/// A secret that is cut short would be known no more: it is hidden before.
 fn clip(text: &str, limit: usize) -> String {
+    let text = crate::redact::text(text);
     if text.chars().count() <= limit {
-        return text.to_owned();
+        return text.into_owned();
     }
     text.chars().take(limit - 1).chain(['…']).collect()
 }

@@ -195,7 +195,7 @@ struct Brief(String);
 
 impl std::fmt::Write for Brief {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        const LONGEST: usize = 60;
+        const LONGEST: usize = 400;
         for character in text.chars() {
             if self.0.chars().count() == LONGEST {
                 return Err(std::fmt::Error);
@@ -237,7 +237,7 @@ mod tests {
     fn a_long_value_is_cut() {
         assert_eq!(brief(&"a\"b"), "\"a\\\"b\"");
         let cut = brief(&"ä".repeat(1000));
-        assert_eq!((cut.chars().count(), cut.ends_with('…')), (61, true));
+        assert_eq!((cut.chars().count(), cut.ends_with('…')), (401, true));
         assert_eq!([items(1), items(2)], ["1 item", "2 items"]);
     }
 }

@@ -81,7 +81,7 @@ def test_the_code_can_be_explained(kernel: Kernel) -> None:
     ("line", "marked", "indent"),
     [
         ('let größe: i32 = "groß";', '"groß"', 17),
-        ('let 名前 = "日本"; let n: i32 = 名前;', "名前", 33),
+        ('let 名前 = "日本"; let n: i32 = 名前;', "名前", 32),
         ('\tlet n: i32 = "x";', '"x"', 17),
     ],
 )

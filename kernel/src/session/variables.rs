@@ -4,6 +4,7 @@ use huntbook_engine::{Display, table};
 
 use super::{Session, is_frame};
 use crate::output::{CellError, Output};
+use crate::redaction;
 
 /// Types whose values are short enough to be shown, as evcxr writes them.
 const SCALARS: [&str; 18] = [
@@ -28,6 +29,9 @@ const SCALARS: [&str; 18] = [
 ];
 /// Types that tell how much they hold.
 const COLLECTIONS: [&str; 6] = ["Vec", "HashMap", "BTreeMap", "HashSet", "BTreeSet", "VecDeque"];
+
+/// Characters of a value that are shown.
+const LONGEST: usize = 60;
 
 /// What a table has in a row: name, type, and value or size.
 type Row = [String; 3];
@@ -74,13 +78,22 @@ impl Session {
         let told = self.hidden(format!("huntbook::rt::tell_values(&[{}]);", list.join(", ")));
         let values = self.engine.take_values();
         match told {
-            Ok(()) => asked.into_iter().map(|(name, _)| name).zip(values).collect(),
+            Ok(()) => asked.into_iter().map(|(name, _)| name).zip(values.into_iter().map(brief)).collect(),
             Err(error) => {
                 tracing::debug!("values of variables: {}", error.value);
                 Vec::new()
             }
         }
     }
+}
+
+/// A secret that is cut short would be known no more: it is hidden before.
+fn brief(value: String) -> String {
+    let value = redaction::text(value);
+    if value.chars().count() <= LONGEST {
+        return value;
+    }
+    value.chars().take(LONGEST).chain(['…']).collect()
 }
 
 /// Rust whose value is the text to show.
