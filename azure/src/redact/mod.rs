@@ -34,8 +34,11 @@ struct Registry {
 static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
 
 /// From now on takes `value` out of all text of this process. [`Secret`](crate::secret::Secret) does it by itself.
+///
+/// Nothing is done for values shorter than [`SHORTEST`], and for JWTs, which are found by their look: there is a new one
+/// every hour.
 pub fn register(value: &str) {
-    if value.len() < SHORTEST {
+    if value.len() < SHORTEST || patterns::is_jwt(value) {
         return;
     }
     let mut registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);

@@ -142,6 +142,11 @@ pub(super) fn hits(text: &str, before: Option<u8>) -> Vec<Hit> {
         .collect()
 }
 
+/// Whether the whole text is a JWT.
+pub(super) fn is_jwt(text: &str) -> bool {
+    hits(text, None).iter().any(|hit| hit.class == Class::Jwt && hit.range == (0..text.len()))
+}
+
 /// Where a pattern may begin that the text does not show to its end; the text's length if there is none.
 pub(super) fn unfinished(text: &str, before: Option<u8>) -> usize {
     let open = candidates(text)
