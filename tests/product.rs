@@ -15,7 +15,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_huntbook");
-const PACKAGES: [&str; 8] = [
+const PACKAGES: [&str; 14] = [
     "jupyter_client>=8.6,<9",
     "jupyter_kernel_test>=0.7,<1",
     "nbformat>=5.10,<6",
@@ -24,6 +24,13 @@ const PACKAGES: [&str; 8] = [
     "pytest>=8,<10",
     "psutil>=6,<8",
     "duckdb-kql>=1.1,<2",
+    // The clients that `huntbook serve` is made for. Kqlmagic draws with prettytable as it was before 3.12.
+    "azure-monitor-query>=2,<3",
+    "azure-monitor-ingestion>=1.1,<2",
+    "azure-kusto-data[pandas]>=6,<7",
+    "Kqlmagic==0.1.114.post26",
+    "prettytable<3.12",
+    "setuptools<81",
 ];
 /// Variables, by how they begin, that `cargo test` and rustup set and a user's shell does not.
 const SET_BY_CARGO: [&str; 9] = [
@@ -49,7 +56,7 @@ macro_rules! python_tests {
         })* };
 }
 
-python_tests! { connections kernel magics completion errors injection interrupt protocol conformance headless bad_input second_start history input }
+python_tests! { connections kernel magics completion errors injection interrupt protocol conformance headless bad_input second_start history input serve serve_clients serve_ingestion }
 
 #[test]
 fn every_python_file_is_run() {

@@ -32,8 +32,7 @@ impl WorkspaceQueries {
         let token = CancelToken::new();
         let cancelled = token.clone();
         request.cancel.on_cancel(move || cancelled.cancel());
-        let mut engine =
-            KqlEngine::new(Served { catalog, scopes: request.scopes.clone() }).with_cancel_token(token);
+        let mut engine = KqlEngine::new(Served { catalog, scopes: request.scopes.clone() }).with_cancel_token(token);
         if let Some(rows) = request.first_rows {
             engine = engine.with_first_rows(rows);
         }
@@ -69,21 +68,16 @@ impl QueryService for WorkspaceQueries {
         for query in results_of(&request.text) {
             let ran = engine.run(&query).map_err(|error| self.failed(&error, &request.text))?;
             scanned_rows += ran.stats.scanned_rows;
-            render = ran.render.as_ref().map(|render| Rendering {
-                kind: render.kind.clone(),
-                properties: render.properties.clone(),
-            });
+            render = ran
+                .render
+                .as_ref()
+                .map(|render| Rendering { kind: render.kind.clone(), properties: render.properties.clone() });
             tables.push(result_table(ran));
         }
         Ok(QueryAnswer { tables, render, scanned_rows, took: began.elapsed() })
     }
 
-    fn transform(
-        &self,
-        query: &str,
-        source: DataFrame,
-        columns: &[ColumnSchema],
-    ) -> Result<ResultTable, QueryFailure> {
+    fn transform(&self, query: &str, source: DataFrame, columns: &[ColumnSchema]) -> Result<ResultTable, QueryFailure> {
         let engine = KqlEngine::new(Source { frame: source, columns: columns.to_vec() });
         engine.run(query).map(result_table).map_err(|error| self.failed(&error, query))
     }
@@ -208,7 +202,8 @@ fn mistaken(diagnostic: &Diagnostic, query: &str) -> QueryFailure {
     let (line, position) = (diagnostic.line, diagnostic.column.saturating_sub(1));
     let file = diagnostic.source.as_ref().map(|source| format!("in {}: ", source.name)).unwrap_or_default();
     let hint = diagnostic.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-    let mistake = |code: &str, message: String| Mistake { code: code.to_owned(), message, line, position, token: token.clone() };
+    let mistake =
+        |code: &str, message: String| Mistake { code: code.to_owned(), message, line, position, token: token.clone() };
     let named = quoted_name(&diagnostic.message).unwrap_or(&token);
     match diagnostic.code {
         codes::LEXICAL | codes::SYNTAX | codes::UNKNOWN_OPERATOR | codes::TOO_DEEP => {
@@ -216,12 +211,15 @@ fn mistaken(diagnostic: &Diagnostic, query: &str) -> QueryFailure {
             QueryFailure::Syntax(mistake("SYN0002", format!("{place}: {file}{}{hint}", diagnostic.message)))
         }
         codes::UNKNOWN_COLUMN => {
-            let operator = operator_before(query, diagnostic).map(|name| format!("'{name}' operator: ")).unwrap_or_default();
-            let message = format!("{operator}{file}Failed to resolve column or scalar expression named '{named}'{hint}");
+            let operator =
+                operator_before(query, diagnostic).map(|name| format!("'{name}' operator: ")).unwrap_or_default();
+            let message =
+                format!("{operator}{file}Failed to resolve column or scalar expression named '{named}'{hint}");
             QueryFailure::Semantic(mistake("SEM0100", message))
         }
         codes::UNKNOWN_TABLE => {
-            let operator = operator_behind(query, diagnostic).map(|name| format!("'{name}' operator: ")).unwrap_or_default();
+            let operator =
+                operator_behind(query, diagnostic).map(|name| format!("'{name}' operator: ")).unwrap_or_default();
             let message = format!("{operator}{file}Failed to resolve table or column expression named '{named}'{hint}");
             QueryFailure::Semantic(mistake("SEM0100", message))
         }
@@ -288,9 +286,9 @@ impl Served {
 /// Nanoseconds hold the years 1677 to 2262 only: a moment outside is before or behind all of a column's.
 fn in_unit(moment: chrono::DateTime<chrono::Utc>, unit: TimeUnit) -> i64 {
     match unit {
-        TimeUnit::Nanoseconds => moment
-            .timestamp_nanos_opt()
-            .unwrap_or(if moment.timestamp() < 0 { i64::MIN } else { i64::MAX }),
+        TimeUnit::Nanoseconds => {
+            moment.timestamp_nanos_opt().unwrap_or(if moment.timestamp() < 0 { i64::MIN } else { i64::MAX })
+        }
         TimeUnit::Microseconds => moment.timestamp_micros(),
         TimeUnit::Milliseconds => moment.timestamp_millis(),
     }
@@ -395,7 +393,8 @@ mod tests {
             transfer: folder.path().join("transfer"),
         };
         let engine = Engine::new(settings).unwrap();
-        let hours = Series::new("TimeGenerated".into(), (0..10).map(|hour| hour * 3_600_000_000_000i64).collect::<Vec<_>>());
+        let hours =
+            Series::new("TimeGenerated".into(), (0..10).map(|hour| hour * 3_600_000_000_000i64).collect::<Vec<_>>());
         let time = hours.cast(&DataType::Datetime(TimeUnit::Nanoseconds, None)).unwrap();
         let number = Series::new("n".into(), (0..10i64).collect::<Vec<_>>());
         let rows = DataFrame::new(10, vec![time.into(), number.into()]).unwrap();
@@ -426,9 +425,8 @@ mod tests {
     #[test]
     fn every_result_of_a_text_is_given() {
         let (_folder, queries) = served();
-        let results = |text: &str| -> Vec<Vec<i64>> {
-            queries.run(&asked(text)).unwrap().tables.iter().map(numbers).collect()
-        };
+        let results =
+            |text: &str| -> Vec<Vec<i64>> { queries.run(&asked(text)).unwrap().tables.iter().map(numbers).collect() };
         assert_eq!(results("let a = 2; print a; T_CL | where n < a | count;"), [[2], [2]]);
         assert_eq!(results("T_CL | fork (where n > 7 | count) (count)"), [[2], [10]]);
         assert_eq!(results("T_CL | where 'fork' == 'fork' | count"), [[10]]);
@@ -444,9 +442,13 @@ mod tests {
         let failure = |text: &str| queries.run(&asked(text)).unwrap_err();
         let QueryFailure::Semantic(mistake) = failure("T_CL | where X > 1") else { panic!("semantic") };
         assert_eq!(mistake.code, "SEM0100");
-        assert!(mistake.message.starts_with("'where' operator: Failed to resolve column or scalar expression named 'X'"));
+        assert!(
+            mistake.message.starts_with("'where' operator: Failed to resolve column or scalar expression named 'X'")
+        );
         let QueryFailure::Semantic(mistake) = failure("Nope | take 1") else { panic!("semantic") };
-        assert!(mistake.message.starts_with("'take' operator: Failed to resolve table or column expression named 'Nope'"));
+        assert!(
+            mistake.message.starts_with("'take' operator: Failed to resolve table or column expression named 'Nope'")
+        );
         let QueryFailure::Syntax(mistake) = failure("T_CL | inv alid") else { panic!("syntax") };
         assert_eq!((mistake.code.as_str(), mistake.line), ("SYN0002", 1));
         assert!(mistake.message.starts_with("Query could not be parsed at '"), "{}", mistake.message);
@@ -469,7 +471,10 @@ mod tests {
         for value in ["5", "long(5)", " 5 "] {
             assert_eq!(run("long", "print p + 1", value), Ok(AnyValue::Int64(6)), "{value}");
         }
-        assert_eq!(run("datetime", "print p == datetime(2024-01-01)", "datetime(2024-01-01)"), Ok(AnyValue::Boolean(true)));
+        assert_eq!(
+            run("datetime", "print p == datetime(2024-01-01)", "datetime(2024-01-01)"),
+            Ok(AnyValue::Boolean(true))
+        );
         assert_eq!(run("timespan", "print p == 1d", "time(1.00:00:00)"), Ok(AnyValue::Boolean(true)));
         assert_eq!(run("dynamic", "print tolong(p[1])", "dynamic([1,2])"), Ok(AnyValue::Int64(2)));
         assert!(matches!(run("long", "print p", "five"), Err(QueryFailure::Semantic(_))));

@@ -51,7 +51,8 @@ pub(crate) struct Arguments {
 
 /// Serves until Ctrl-C or SIGTERM.
 pub(crate) fn serve(arguments: Arguments) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the server")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the server")?;
     let served = runtime.block_on(run(arguments));
     // A query whose client has gone may still be on its way out.
     runtime.shutdown_background();
@@ -83,7 +84,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let end = interrupted()?;
     let server = Server::start(options, workspace, Arc::new(WorkspaceQueries::new(engine))).await?;
     let mut output = std::io::stdout().lock();
-    writeln!(output, "{}", server.announcement()).and_then(|()| output.flush()).context("cannot say where it listens")?;
+    writeln!(output, "{}", server.announcement())
+        .and_then(|()| output.flush())
+        .context("cannot say where it listens")?;
     drop(output);
     server.run(end).await;
     Ok(())

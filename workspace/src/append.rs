@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use polars::prelude::*;
 
 use crate::lock::WriteLock;
-use crate::segment::{self, SegmentName};
 use crate::schema::{self, ColumnSchema, ColumnType, TableSchema};
+use crate::segment::{self, SegmentName};
 use crate::{Workspace, WorkspaceError};
 
 /// What an append did.

@@ -2,9 +2,9 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
-use crate::segment;
 use crate::WorkspaceError;
 use crate::schema::{self, TableSchema};
+use crate::segment;
 
 pub(crate) fn scan(folder: &Path, table: &str) -> Result<Option<LazyFrame>, WorkspaceError> {
     let Some(schema) = schema::read(folder)? else { return Ok(None) };

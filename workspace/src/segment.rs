@@ -69,7 +69,11 @@ pub(crate) fn all(folder: &Path) -> Result<Vec<(SegmentName, PathBuf)>, Workspac
         }
     }
     segments.sort_by(|(left, _), (right, _)| {
-        (left.first, std::cmp::Reverse(left.last), &left.id).cmp(&(right.first, std::cmp::Reverse(right.last), &right.id))
+        (left.first, std::cmp::Reverse(left.last), &left.id).cmp(&(
+            right.first,
+            std::cmp::Reverse(right.last),
+            &right.id,
+        ))
     });
     Ok(segments)
 }
@@ -107,7 +111,13 @@ mod tests {
     #[test]
     fn a_merged_segment_takes_the_place_of_its_parts() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["000003-c.parquet", "000001-a.parquet", "000001-000002-m.parquet", "000002-b.parquet", ".000004-d.parquet.tmp"] {
+        for name in [
+            "000003-c.parquet",
+            "000001-a.parquet",
+            "000001-000002-m.parquet",
+            "000002-b.parquet",
+            ".000004-d.parquet.tmp",
+        ] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         let (live, replaced) = split(all(folder.path()).unwrap());

@@ -180,7 +180,14 @@ pub(crate) fn kusto_v2(
         event(4, "Info", 4, "QueryInfo", completed),
         event(6, "Stats", 0, "QueryResourceConsumption", statistics(answer, &budget.sizes)),
     ];
-    push_v2_table(&mut out, answer.tables.len() + 1, "QueryCompletionInformation", "QueryCompletionInformation", &columns, &events);
+    push_v2_table(
+        &mut out,
+        answer.tables.len() + 1,
+        "QueryCompletionInformation",
+        "QueryCompletionInformation",
+        &columns,
+        &events,
+    );
     let completion = match budget.cut {
         None => json!({"FrameType": "DataSetCompletion", "HasErrors": false, "Cancelled": false}),
         Some(cut) => json!({
@@ -386,7 +393,8 @@ mod tests {
     fn answer() -> QueryAnswer {
         let columns = vec![ResultColumn { name: "n".to_owned(), kql_type: "long".to_owned() }];
         let table = ResultTable { columns, frame: df!("n" => [1i64, 2]).unwrap() };
-        let render = Rendering { kind: "piechart".to_owned(), properties: vec![("title".to_owned(), "T\"".to_owned())] };
+        let render =
+            Rendering { kind: "piechart".to_owned(), properties: vec![("title".to_owned(), "T\"".to_owned())] };
         QueryAnswer { tables: vec![table], render: Some(render), scanned_rows: 2, took: Duration::from_millis(5) }
     }
 

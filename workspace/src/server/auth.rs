@@ -56,9 +56,11 @@ impl Stranger {
     pub(crate) fn kusto(self) -> Refusal {
         match self {
             Stranger::Missing => missing(),
-            Stranger::Wrong => {
-                Refusal::new(StatusCode::UNAUTHORIZED, "AuthenticationFailed", "The token is not valid for this server.")
-            }
+            Stranger::Wrong => Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "AuthenticationFailed",
+                "The token is not valid for this server.",
+            ),
         }
     }
 }
@@ -121,9 +123,9 @@ mod tests {
     use super::*;
 
     fn asked(pairs: &[(&'static str, &[u8])], anonymous: bool) -> Result<Caller, Stranger> {
-        let headers = pairs.iter().map(|(name, value)| {
-            (header::HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap())
-        });
+        let headers = pairs
+            .iter()
+            .map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap()));
         caller(&headers.collect(), &Secret::new("t0ken".to_owned()), anonymous)
     }
 
@@ -134,7 +136,8 @@ mod tests {
         assert_eq!(asked(&[("x-api-key", b"t0ken")], false), Ok(Caller::Known));
         assert_eq!(asked(&[], false), Err(Stranger::Missing));
         assert_eq!(asked(&[], true), Ok(Caller::Anonymous));
-        let wrong: [&[u8]; 6] = [b"Bearer t0ke", b"Bearer t0kenn", b"Bearer ", b"Basic t0ken", b"t0ken", b"Bearer \xff\xfe"];
+        let wrong: [&[u8]; 6] =
+            [b"Bearer t0ke", b"Bearer t0kenn", b"Bearer ", b"Basic t0ken", b"t0ken", b"Bearer \xff\xfe"];
         for wrong in wrong {
             assert_eq!(asked(&[("authorization", wrong)], true), Err(Stranger::Wrong), "{wrong:?}");
         }

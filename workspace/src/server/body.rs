@@ -53,7 +53,9 @@ impl Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        let Some(body) = self.body.take().filter(|body| !body.is_end_stream() && !self.expects_continue) else { return };
+        let Some(body) = self.body.take().filter(|body| !body.is_end_stream() && !self.expects_continue) else {
+            return;
+        };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(tokio::time::timeout(PATIENCE, drain(body)));
         }
@@ -88,8 +90,7 @@ async fn drain(body: Body) {
 /// 413 in the service's words.
 pub(crate) fn too_large(limit: usize, given: Option<u64>) -> Refusal {
     let given = given.map(|length| format!(" Provided content length: {length} bytes.")).unwrap_or_default();
-    let message =
-        format!("Maximum allowed content length: {limit} bytes ({} MB).{given}", limit.div_ceil(1 << 20));
+    let message = format!("Maximum allowed content length: {limit} bytes ({} MB).{given}", limit.div_ceil(1 << 20));
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "ContentLengthLimitExceeded", message)
 }
 

@@ -23,7 +23,13 @@ pub(crate) fn push_datetime(out: &mut Vec<u8>, ticks: i64) {
     // Every i64 of ticks lies within chrono's years.
     let moment = DateTime::from_timestamp(seconds, 0).unwrap_or_default();
     push_digits(out, moment.year().unsigned_abs().into(), 4);
-    for (mark, value) in [(b'-', moment.month()), (b'-', moment.day()), (b'T', moment.hour()), (b':', moment.minute()), (b':', moment.second())] {
+    for (mark, value) in [
+        (b'-', moment.month()),
+        (b'-', moment.day()),
+        (b'T', moment.hour()),
+        (b':', moment.minute()),
+        (b':', moment.second()),
+    ] {
         out.push(mark);
         push_digits(out, value.into(), 2);
     }

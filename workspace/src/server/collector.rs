@@ -47,7 +47,9 @@ pub(crate) async fn collect(
     }
     match parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case("api-version")) {
         Some((_, version)) if version == API_VERSION => {}
-        Some(_) => return Err(bad("InvalidApiVersion", format!("The API version is not supported: use {API_VERSION}."))),
+        Some(_) => {
+            return Err(bad("InvalidApiVersion", format!("The API version is not supported: use {API_VERSION}.")));
+        }
         None => return Err(bad("MissingApiVersion", "The API version was not specified.")),
     }
     if !headers.contains_key(header::CONTENT_TYPE) {
@@ -101,7 +103,8 @@ fn check_host(shared: &Shared, headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// The date and the signature that the headers carry.
 fn signature(shared: &Shared, headers: &HeaderMap) -> Result<(String, Vec<u8>), Refusal> {
-    let missing = || unsigned("The request is not signed: send Authorization: SharedKey <workspace>:<signature> and x-ms-date.");
+    let missing =
+        || unsigned("The request is not signed: send Authorization: SharedKey <workspace>:<signature> and x-ms-date.");
     let authorization = headers.get(header::AUTHORIZATION).ok_or_else(missing)?.as_bytes();
     let text = authorization.strip_prefix(b"SharedKey ").ok_or_else(missing)?;
     let colon = text.iter().position(|byte| *byte == b':').ok_or_else(missing)?;
@@ -135,14 +138,19 @@ fn log_type(headers: &HeaderMap) -> Result<String, Refusal> {
     if right && name.len() <= 97 {
         return Ok(name);
     }
-    Err(bad("InvalidLogType", "Log-Type may have letters, digits and _ only, begins with a letter, and has 97 characters at the most."))
+    Err(bad(
+        "InvalidLogType",
+        "Log-Type may have letters, digits and _ only, begins with a letter, and has 97 characters at the most.",
+    ))
 }
 
 /// An array of objects, or one object.
 fn parsed(text: &[u8]) -> Result<Vec<Object>, String> {
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'{') {
-        return serde_json::from_slice(text).map(|row| vec![row]).map_err(|error| format!("The body is not JSON: {error}"));
+        return serde_json::from_slice(text)
+            .map(|row| vec![row])
+            .map_err(|error| format!("The body is not JSON: {error}"));
     }
     records::objects(text)
 }

@@ -84,7 +84,12 @@ fn placed(name: &str, value: &Value, known: &HashMap<String, ColumnType>) -> (St
         return (column, kind, value);
     }
     if let Value::String(text) = &value {
-        for (suffix, kind) in [("_d", ColumnType::Real), ("_b", ColumnType::Bool), ("_t", ColumnType::Datetime), ("_s", ColumnType::String)] {
+        for (suffix, kind) in [
+            ("_d", ColumnType::Real),
+            ("_b", ColumnType::Bool),
+            ("_t", ColumnType::Datetime),
+            ("_s", ColumnType::String),
+        ] {
             let other = format!("{name}{suffix}");
             if known.get(&other) == Some(&kind)
                 && let Some(converted) = converted(text, kind)

@@ -6,18 +6,36 @@ use crate::ColumnType;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Command {
     ShowDatabases,
-    ShowTables { details: bool },
-    ShowTableSchema { table: String, json: bool },
+    ShowTables {
+        details: bool,
+    },
+    ShowTableSchema {
+        table: String,
+        json: bool,
+    },
     /// Of one database, or of all
-    ShowSchema { database: Option<String>, json: bool },
+    ShowSchema {
+        database: Option<String>,
+        json: bool,
+    },
     ShowVersion,
     ShowFunctions,
     ShowCluster,
     /// `merge`: a table that is there gets the columns it lacks; otherwise it must not be there.
-    CreateTable { table: String, columns: Vec<(String, ColumnType)>, merge: bool },
-    DropTable { table: String, if_exists: bool },
+    CreateTable {
+        table: String,
+        columns: Vec<(String, ColumnType)>,
+        merge: bool,
+    },
+    DropTable {
+        table: String,
+        if_exists: bool,
+    },
     /// Lines of CSV
-    IngestInline { table: String, data: String },
+    IngestInline {
+        table: String,
+        data: String,
+    },
 }
 
 impl Command {

@@ -88,10 +88,14 @@ async fn serve(
         .header_read_timeout(PATIENCE)
         .max_header_size(HEADER)
         .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
+    // What it waits for is borrowed from a lock and must not live longer.
+    let ended = async move {
+        let _ = ends.wait_for(|ending| *ending).await;
+    };
+    tokio::pin!(connection, ended);
     let served = tokio::select! {
         served = connection.as_mut() => served,
-        () = async { drop(ends.wait_for(|ending| *ending).await) } => {
+        () = &mut ended => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -159,11 +159,29 @@ mod tests {
 
     #[test]
     fn only_local_names_are_ours() {
-        let local = ["localhost", "LOCALHOST:80", "127.0.0.1:8799", "[::1]", "[::1]:80", "a.localhost:1", "11111111-2222-3333-4444-555555555555.localhost"];
+        let local = [
+            "localhost",
+            "LOCALHOST:80",
+            "127.0.0.1:8799",
+            "[::1]",
+            "[::1]:80",
+            "a.localhost:1",
+            "11111111-2222-3333-4444-555555555555.localhost",
+        ];
         for host in local {
             assert!(is_local_name(host, None), "{host}");
         }
-        let foreign = ["", "evil.com", "localhost.evil.com", "127.0.0.1.evil.com", "127.0.0.2", ".localhost", "localhost:80@evil.com", "[::2]", "10.0.0.1"];
+        let foreign = [
+            "",
+            "evil.com",
+            "localhost.evil.com",
+            "127.0.0.1.evil.com",
+            "127.0.0.2",
+            ".localhost",
+            "localhost:80@evil.com",
+            "[::2]",
+            "10.0.0.1",
+        ];
         for host in foreign {
             assert!(!is_local_name(host, None), "{host}");
         }

@@ -53,7 +53,10 @@ pub(crate) async fn ingest(
     match parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case("api-version")) {
         Some((_, version)) if version == API_VERSION => {}
         Some((_, version)) => {
-            return Err(bad("InvalidApiVersion", format!("The api-version '{version}' is not supported: use {API_VERSION}.")));
+            return Err(bad(
+                "InvalidApiVersion",
+                format!("The api-version '{version}' is not supported: use {API_VERSION}."),
+            ));
         }
         None => return Err(bad("MissingApiVersion", format!("The api-version is missing: use {API_VERSION}."))),
     }
@@ -118,7 +121,8 @@ async fn take_as_is(shared: &Shared, table: &str, rows: &[Object], unknown: Unkn
 }
 
 async fn transformed(shared: &Arc<Shared>, declared: &Declared, rows: Vec<Object>) -> Result<Records, Refusal> {
-    let records = records::of_objects(&rows, &declared.columns, Unknown::Dropped).map_err(|why| bad("InvalidPayload", why))?;
+    let records =
+        records::of_objects(&rows, &declared.columns, Unknown::Dropped).map_err(|why| bad("InvalidPayload", why))?;
     let Some(query) = declared.transform.clone() else { return Ok(records) };
     let (service, columns) = (shared.service.clone(), declared.columns.clone());
     let run = move || {
@@ -215,12 +219,17 @@ pub(crate) fn refused(unwritten: Unwritten) -> Refusal {
     match unwritten {
         Unwritten::Payload(why) => bad("InvalidPayload", why),
         Unwritten::Workspace(
-            error @ (WorkspaceError::ColumnType { .. } | WorkspaceError::Unsupported { .. } | WorkspaceError::Name { .. } | WorkspaceError::Value { .. }),
+            error @ (WorkspaceError::ColumnType { .. }
+            | WorkspaceError::Unsupported { .. }
+            | WorkspaceError::Name { .. }
+            | WorkspaceError::Value { .. }),
         ) => bad("InvalidPayload", error.to_string()),
         Unwritten::Workspace(error) => Refusal::storage(error.to_string()),
-        Unwritten::Ending => {
-            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "The server is ending; nothing was stored.")
-        }
+        Unwritten::Ending => Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ServiceUnavailable",
+            "The server is ending; nothing was stored.",
+        ),
     }
 }
 
@@ -272,7 +281,9 @@ fn several(text: &[u8]) -> Result<Vec<Object>, String> {
             serde_json::Value::Object(row) => rows.push(row),
             serde_json::Value::Array(values) => {
                 for value in values {
-                    let serde_json::Value::Object(row) = value else { return Err("A row is not a JSON object.".to_owned()) };
+                    let serde_json::Value::Object(row) = value else {
+                        return Err("A row is not a JSON object.".to_owned());
+                    };
                     rows.push(row);
                 }
             }

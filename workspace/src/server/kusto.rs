@@ -73,7 +73,10 @@ pub(crate) fn check_database(shared: &Shared, name: &str) -> Result<(), Refusal>
     }
     let message = format!("Entity ID '{name}' of kind 'Database' was not found.");
     // Kusto's message stands alone here: clients look for these words.
-    Err(Refusal { inner: Some(json!({"code": "BadRequest_EntityNotFound", "message": message})), ..Refusal::new(StatusCode::BAD_REQUEST, "BadRequest_EntityNotFound", message) })
+    Err(Refusal {
+        inner: Some(json!({"code": "BadRequest_EntityNotFound", "message": message})),
+        ..Refusal::new(StatusCode::BAD_REQUEST, "BadRequest_EntityNotFound", message)
+    })
 }
 
 /// `POST /v1/rest/query`, `POST /v2/rest/query`
@@ -141,12 +144,17 @@ impl Options {
     fn read(text: &str, given: Map<String, Value>) -> Result<Options, Refusal> {
         let set = set_statements(text);
         let find = |name: &str| {
-            let given = given.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
+            let given =
+                given.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
             let set = || set.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
             given.filter(|value| !value.is_null()).or_else(set)
         };
         let count = |name: &str| find(name).map(|value| whole(name, &value)).transpose();
-        let on = |name: &str| find(name).is_some_and(|value| value == true || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true")));
+        let on = |name: &str| {
+            find(name).is_some_and(|value| {
+                value == true || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true"))
+            })
+        };
         let moment = |name: &str| find(name).map(|value| datetime(name, &value)).transpose();
         let bounds = Bounds {
             rows: count("truncationmaxrecords")?.unwrap_or(DEFAULT_ROWS),
@@ -240,7 +248,8 @@ mod tests {
 
     #[test]
     fn options_bound_a_query() {
-        let found = read("T", json!({"servertimeout": "00:00:30", "truncationmaxrecords": 5, "notruncation": null})).unwrap();
+        let found =
+            read("T", json!({"servertimeout": "00:00:30", "truncationmaxrecords": 5, "notruncation": null})).unwrap();
         assert_eq!(found.wait, Duration::from_secs(30));
         assert_eq!(found.bounds, Some(Bounds { rows: 5, bytes: DEFAULT_BYTES }));
         assert_eq!(read("T", json!({"notruncation": true})).unwrap().bounds, None);

@@ -55,12 +55,18 @@ pub(crate) async fn query(
 ) -> Result<Reply, Refusal> {
     check_target(shared, target)?;
     let asked = match body {
-        Some(body) => serde_json::from_slice(body).map_err(|error| {
-            Refusal::bad_argument(format!("The body is not the JSON of a query: {error}"))
-        })?,
+        Some(body) => serde_json::from_slice(body)
+            .map_err(|error| Refusal::bad_argument(format!("The body is not the JSON of a query: {error}")))?,
         None => Asked::default(),
     };
-    answer(shared, caller, asked, parameters, &preferences(headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok()))).await
+    answer(
+        shared,
+        caller,
+        asked,
+        parameters,
+        &preferences(headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok())),
+    )
+    .await
 }
 
 async fn answer(
@@ -116,7 +122,10 @@ fn check_target(shared: &Shared, target: &Target) -> Result<(), Refusal> {
         Target::Workspace(id) if !shared.is_workspace(id) => Err(Refusal::new(
             StatusCode::NOT_FOUND,
             "WorkspaceNotFoundError",
-            format!("The workspace '{id}' could not be found. This server has the workspace '{}'.", shared.workspace_id),
+            format!(
+                "The workspace '{id}' could not be found. This server has the workspace '{}'.",
+                shared.workspace_id
+            ),
         )),
         _ => Ok(()),
     }
@@ -138,8 +147,7 @@ fn check_other(shared: &Shared, name: &str) -> Result<(), Refusal> {
 }
 
 fn preferences<'a>(headers: impl Iterator<Item = &'a str>) -> Preferences {
-    let mut found =
-        Preferences { wants: Wants::default(), wait: Duration::from_secs(WAIT) };
+    let mut found = Preferences { wants: Wants::default(), wait: Duration::from_secs(WAIT) };
     for preference in headers.flat_map(|header| header.split(',')) {
         let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().trim_matches('"'));
@@ -212,7 +220,10 @@ pub(crate) async fn batch(shared: &Arc<Shared>, caller: Caller, body: &[u8]) -> 
             out.push(b',');
         }
         let status = reply.status.as_u16();
-        let start = format!("{{\"id\":{},\"status\":{status},\"headers\":{{\"Content-Type\":\"application/json\"}},\"body\":", json!(id));
+        let start = format!(
+            "{{\"id\":{},\"status\":{status},\"headers\":{{\"Content-Type\":\"application/json\"}},\"body\":",
+            json!(id)
+        );
         out.extend_from_slice(start.as_bytes());
         out.extend_from_slice(&reply.body);
         out.push(b'}');
@@ -260,7 +271,6 @@ pub(crate) async fn read(headers: &HeaderMap, upload: &mut Upload) -> Result<Vec
     if packed { body::inflated(&read, BODY) } else { Ok(read.to_vec()) }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,7 +288,8 @@ mod tests {
 
     #[test]
     fn null_and_unknown_members_are_taken() {
-        let asked: Asked = serde_json::from_str(r#"{"query":"T","timespan":null,"workspaces":null,"more":{}}"#).unwrap();
+        let asked: Asked =
+            serde_json::from_str(r#"{"query":"T","timespan":null,"workspaces":null,"more":{}}"#).unwrap();
         assert_eq!(asked.query.as_deref(), Some("T"));
         assert!(asked.timespan.is_none() && asked.workspaces.is_none());
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::Shared;
 use super::answers::v1_table;
 use super::auth::Caller;
 use super::commands::{self, Command, Misread};
@@ -11,7 +12,6 @@ use super::kusto::{Asked, check_database};
 use super::records;
 use super::reply::{Dialect, Refusal, Reply, failed_query};
 use super::service::{Mistake, QueryFailure};
-use super::Shared;
 use crate::{ColumnSchema, ColumnType, TableSchema, WorkspaceError};
 
 /// `POST /v1/rest/mgmt`
@@ -107,7 +107,13 @@ async fn run(shared: &Arc<Shared>, command: Command) -> Result<Value, Refusal> {
                 ("ProcessorCount", "int"),
             ],
             vec![json!([
-                "local", shared.url, "huntbook", shared.started, true, null, null,
+                "local",
+                shared.url,
+                "huntbook",
+                shared.started,
+                true,
+                null,
+                null,
                 std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
             ])],
         ),
@@ -127,12 +133,19 @@ async fn run(shared: &Arc<Shared>, command: Command) -> Result<Value, Refusal> {
             let schema = existing(shared, &table)?;
             let records = records::of_csv(&data, &schema.columns).map_err(Refusal::bad_argument)?;
             let rows = records.frame.height();
-            super::ingestion::store(shared, &table, records).await.map_err(|refusal| {
-                Refusal { code: "BadArgumentError", ..refusal }
-            })?;
+            super::ingestion::store(shared, &table, records)
+                .await
+                .map_err(|refusal| Refusal { code: "BadArgumentError", ..refusal })?;
             v1_table(
                 0,
-                &[("ExtentId", "guid"), ("ItemLoaded", "string"), ("Duration", "timespan"), ("HasErrors", "bool"), ("OperationId", "guid"), ("RowCount", "long")],
+                &[
+                    ("ExtentId", "guid"),
+                    ("ItemLoaded", "string"),
+                    ("Duration", "timespan"),
+                    ("HasErrors", "bool"),
+                    ("OperationId", "guid"),
+                    ("RowCount", "long"),
+                ],
                 vec![json!([uuid::Uuid::new_v4(), "inproc:inline", "00:00:00", false, uuid::Uuid::new_v4(), rows])],
             )
         }
@@ -217,9 +230,7 @@ fn csl(schema: &TableSchema) -> String {
 }
 
 fn table_json(name: &str, schema: &TableSchema) -> Value {
-    let column = |column: &ColumnSchema| {
-        json!({"Name": column.name, "Type": dotnet(column.column_type), "CslType": column.column_type.name()})
-    };
+    let column = |column: &ColumnSchema| json!({"Name": column.name, "Type": dotnet(column.column_type), "CslType": column.column_type.name()});
     let columns: Vec<Value> = schema.columns.iter().map(column).collect();
     json!({"Name": name, "Folder": "", "DocString": "", "OrderedColumns": columns})
 }
@@ -301,4 +312,3 @@ fn syntax(text: &str, misread: Misread) -> Refusal {
     let mistake = Mistake { code: "SYN0002".to_owned(), message, line, position, token: misread.token };
     failed_query(Dialect::Kusto, QueryFailure::Syntax(mistake))
 }
-

@@ -85,7 +85,9 @@ pub enum ServeError {
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
     #[error("cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: std::io::Error },
-    #[error("{address} can be reached from other machines: serve it with --tls-cert and --tls-key and without --anonymous, or listen on 127.0.0.1")]
+    #[error(
+        "{address} can be reached from other machines: serve it with --tls-cert and --tls-key and without --anonymous, or listen on 127.0.0.1"
+    )]
     Exposed { address: SocketAddr },
     #[error("another server ({holder}) serves {}: end it first, or serve another folder with --data", folder.display())]
     Taken { folder: PathBuf, holder: String },
@@ -193,8 +195,7 @@ impl Server {
         let tls = options.tls.as_ref().map(|(chain, key)| connections::tls(chain, key)).transpose()?;
         let (token, token_file) = startup::token(options.token_file.as_deref(), &own)?;
         let (key, shared_key_file) = startup::shared_key(options.shared_key_file.as_deref(), &own)?;
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+        let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
         let bound = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
         let url = format!("{}://{bound}", if tls.is_some() { "https" } else { "http" });
         let rule = match rules.ids().as_slice() {

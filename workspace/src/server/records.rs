@@ -116,7 +116,11 @@ fn inferred(values: &[Option<&Value>]) -> Option<ColumnType> {
 /// A date and a time in ISO 8601; a date alone is text.
 pub(crate) fn is_datetime(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.len() >= 16 && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-' && matches!(bytes[10], b'T') && nanoseconds(text).is_some()
+    bytes.len() >= 16
+        && bytes[..4].iter().all(u8::is_ascii_digit)
+        && bytes[4] == b'-'
+        && matches!(bytes[10], b'T')
+        && nanoseconds(text).is_some()
 }
 
 fn column(text: &str, kind: ColumnType, values: &[Option<&Value>]) -> Result<Column, String> {
@@ -216,7 +220,10 @@ pub(crate) fn of_csv(text: &str, columns: &[ColumnSchema]) -> Result<Records, St
         if line.len() > columns.len() {
             return Err(format!("Row {}: {} fields for {} columns.", at + 1, line.len(), columns.len()));
         }
-        let row = columns.iter().zip(line).map(|(column, cell)| Ok((column.name.clone(), csv_value(cell, column.column_type, at)?)));
+        let row = columns
+            .iter()
+            .zip(line)
+            .map(|(column, cell)| Ok((column.name.clone(), csv_value(cell, column.column_type, at)?)));
         rows.push(row.collect::<Result<Object, String>>()?);
     }
     of_objects(&rows, columns, Unknown::Dropped)
@@ -315,7 +322,8 @@ mod tests {
     #[test]
     fn a_value_that_a_column_cannot_hold_is_an_error() {
         let known = |column_type| [ColumnSchema { name: "x".to_owned(), column_type }];
-        let held = |value: Value, kind| of_objects(&rows(json!([{"x": value}])), &known(kind), Unknown::Added).map(|_| ());
+        let held =
+            |value: Value, kind| of_objects(&rows(json!([{"x": value}])), &known(kind), Unknown::Added).map(|_| ());
         let fits = [
             (json!("43"), ColumnType::Long),
             (json!(2.0), ColumnType::Long),
@@ -357,12 +365,15 @@ mod tests {
     #[test]
     fn csv_cells_follow_the_columns() {
         let column = |name: &str, column_type| ColumnSchema { name: name.to_owned(), column_type };
-        let columns = [column("s", ColumnType::String), column("n", ColumnType::Long), column("d", ColumnType::Dynamic)];
+        let columns =
+            [column("s", ColumnType::String), column("n", ColumnType::Long), column("d", ColumnType::Dynamic)];
         let read = of_csv(" a,1,\n\"b \"\"q\"\",\nx\",,\"{\"\"k\"\":1}\"\n\"\",2\n\n", &columns).unwrap().frame;
         assert_eq!(read.height(), 3);
         let texts: Vec<Option<&str>> = read.column("s").unwrap().str().unwrap().iter().collect();
         assert_eq!(texts, [Some("a"), Some("b \"q\",\nx"), Some("")]);
         assert_eq!(read.column("n").unwrap().i64().unwrap().to_vec(), [Some(1), None, Some(2)]);
-        assert!(of_csv("a,b", &columns).is_err() && of_csv("a,1,,4", &columns).is_err() && of_csv("\"a", &columns).is_err());
+        assert!(
+            of_csv("a,b", &columns).is_err() && of_csv("a,1,,4", &columns).is_err() && of_csv("\"a", &columns).is_err()
+        );
     }
 }

@@ -76,7 +76,8 @@ impl Refusal {
     }
 
     pub(crate) fn timed_out(seconds: u64) -> Refusal {
-        let message = format!("The query ran longer than {seconds} s and was cancelled. Narrow it, or ask for a longer wait.");
+        let message =
+            format!("The query ran longer than {seconds} s and was cancelled. Narrow it, or ask for a longer wait.");
         Refusal::new(StatusCode::GATEWAY_TIMEOUT, "GatewayTimeout", message)
     }
 
@@ -141,8 +142,11 @@ fn kusto_error(refusal: &Refusal) -> Value {
     };
     let bad = code == "General_BadRequest";
     let message = if bad { "Request is invalid and cannot be executed." } else { &refusal.message };
-    let detail =
-        if bad { format!("Request is invalid and cannot be processed: {}", refusal.message) } else { refusal.message.clone() };
+    let detail = if bad {
+        format!("Request is invalid and cannot be processed: {}", refusal.message)
+    } else {
+        refusal.message.clone()
+    };
     let mut error = json!({
         "code": code,
         "message": message,
@@ -165,7 +169,9 @@ fn kusto_error(refusal: &Refusal) -> Value {
 /// A failed query in a service's words.
 pub(crate) fn failed_query(dialect: Dialect, failure: QueryFailure) -> Refusal {
     match failure {
-        QueryFailure::Syntax(mistake) => mistaken(dialect, "SyntaxError", "A recognition error occurred in the query.", mistake),
+        QueryFailure::Syntax(mistake) => {
+            mistaken(dialect, "SyntaxError", "A recognition error occurred in the query.", mistake)
+        }
         QueryFailure::Semantic(mistake) => mistaken(dialect, "SemanticError", "A semantic error occurred.", mistake),
         QueryFailure::Execution(message) => match dialect {
             Dialect::Kusto => Refusal::bad_argument(format!("Query execution failed: {message}")),

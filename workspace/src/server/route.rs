@@ -15,8 +15,14 @@ pub(crate) enum Route {
     /// Version 1 or 2
     KustoQuery(u8),
     KustoManagement,
-    KustoIngest { database: String, table: String },
-    Ingestion { rule: String, stream: String },
+    KustoIngest {
+        database: String,
+        table: String,
+    },
+    Ingestion {
+        rule: String,
+        stream: String,
+    },
     Collector,
     Unknown,
 }
@@ -61,7 +67,9 @@ pub(crate) fn route(method: &Method, path: &str) -> Route {
         ["v1", "workspaces", id, "query"] if get || post => Route::Query(Target::Workspace((*id).to_owned())),
         ["v1", "workspaces", id, "metadata"] if get || post => Route::Metadata(Target::Workspace((*id).to_owned())),
         ["v1", resource @ .., "query"] if post && is_resource(resource) => Route::Query(Target::Resource),
-        ["v1", resource @ .., "metadata"] if (get || post) && is_resource(resource) => Route::Metadata(Target::Resource),
+        ["v1", resource @ .., "metadata"] if (get || post) && is_resource(resource) => {
+            Route::Metadata(Target::Resource)
+        }
         [rules, rule, "streams", stream] if post && rules.eq_ignore_ascii_case("dataCollectionRules") => {
             Route::Ingestion { rule: (*rule).to_owned(), stream: (*stream).to_owned() }
         }
@@ -82,7 +90,8 @@ mod tests {
 
     #[test]
     fn the_paths_that_clients_send() {
-        let resource = "/v1//subscriptions/s/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/w/query";
+        let resource =
+            "/v1//subscriptions/s/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/w/query";
         let workspace = Target::Workspace("W".to_owned());
         let cases = [
             (Method::POST, "/v1/workspaces/W/query", Route::Query(workspace.clone())),

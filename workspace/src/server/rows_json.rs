@@ -37,7 +37,11 @@ pub(crate) fn push_rows(
     let series: Vec<Series> =
         table.frame.columns().iter().map(|column| column.as_materialized_series().rechunk()).collect();
     let kinds = table.columns.iter().map(|column| column.kql_type.as_str());
-    let cells = series.iter().zip(kinds).map(|(series, kind)| Cells::of(series, kind, dynamics)).collect::<PolarsResult<Vec<_>>>()?;
+    let cells = series
+        .iter()
+        .zip(kinds)
+        .map(|(series, kind)| Cells::of(series, kind, dynamics))
+        .collect::<PolarsResult<Vec<_>>>()?;
     let start = out.len();
     for row in 0..table.frame.height() {
         if row == bounds.rows {
@@ -145,7 +149,12 @@ fn push_dynamic(out: &mut Vec<u8>, value: Option<&str>) -> serde_json::Result<()
     }
 }
 
-fn push_quoted(out: &mut Vec<u8>, value: Option<i64>, factor: i64, push: fn(&mut Vec<u8>, i64)) -> serde_json::Result<()> {
+fn push_quoted(
+    out: &mut Vec<u8>,
+    value: Option<i64>,
+    factor: i64,
+    push: fn(&mut Vec<u8>, i64),
+) -> serde_json::Result<()> {
     let Some(value) = value else { return push_json(out, None::<bool>) };
     let ticks = if factor < 0 { value.div_euclid(-factor) } else { value.saturating_mul(factor) };
     out.push(b'"');
@@ -172,7 +181,8 @@ mod tests {
         .unwrap();
         frame.with_column(time.into()).unwrap();
         let kinds = [("n", "long"), ("x", "real"), ("d", "dynamic"), ("s", "string"), ("t", "datetime")];
-        let columns = kinds.map(|(name, kind)| ResultColumn { name: name.to_owned(), kql_type: kind.to_owned() }).into();
+        let columns =
+            kinds.map(|(name, kind)| ResultColumn { name: name.to_owned(), kql_type: kind.to_owned() }).into();
         ResultTable { columns, frame }
     }
 

@@ -35,9 +35,13 @@ pub(crate) struct Declared {
 pub(crate) enum Stream {
     Declared(Declared),
     /// A table whose columns come with the rows
-    Open { table: String },
+    Open {
+        table: String,
+    },
     /// A table that must be there; other columns than its own are dropped
-    Existing { table: String },
+    Existing {
+        table: String,
+    },
 }
 
 /// Why there is no stream.
@@ -141,26 +145,33 @@ impl Rule {
         let mut streams = HashMap::new();
         for (name, declaration) in inner.stream_declarations {
             let columns = declaration.columns.into_iter().map(|column| {
-                let column_type = column_type(&column.kind)
-                    .ok_or_else(|| format!("the column `{}` has the type `{}`, which there is not", column.name, column.kind))?;
+                let column_type = column_type(&column.kind).ok_or_else(|| {
+                    format!("the column `{}` has the type `{}`, which there is not", column.name, column.kind)
+                })?;
                 Ok(ColumnSchema { name: column.name, column_type })
             });
             let columns = columns.collect::<Result<Vec<_>, String>>()?;
             let flows: Vec<&Flow> = inner.data_flows.iter().filter(|flow| flow.streams.contains(&name)).collect();
             if flows.len() > 1 {
-                return Err(format!("the stream `{name}` stands in {} data flows; the local server takes one", flows.len()));
+                return Err(format!(
+                    "the stream `{name}` stands in {} data flows; the local server takes one",
+                    flows.len()
+                ));
             }
             let flow = flows.first();
             let output = flow.and_then(|flow| flow.output_stream.as_deref()).unwrap_or(&name);
             let table = custom_table(output).or_else(|| output.strip_prefix("Microsoft-").map(str::to_owned));
-            let table = table.ok_or_else(|| format!("`{output}` is no output stream: write Custom-TABLE_CL or Microsoft-TABLE"))?;
+            let table = table
+                .ok_or_else(|| format!("`{output}` is no output stream: write Custom-TABLE_CL or Microsoft-TABLE"))?;
             let transform = flow.and_then(|flow| flow.transform_kql.clone());
             let transform = transform.filter(|query| !query.trim().is_empty() && query.trim() != "source");
             streams.insert(name, Declared { table, columns, transform });
         }
         let unknown = inner.data_flows.iter().flat_map(|flow| &flow.streams).find(|name| !streams.contains_key(*name));
         match unknown {
-            Some(name) => Err(format!("a data flow takes the stream `{name}`, which streamDeclarations does not declare")),
+            Some(name) => {
+                Err(format!("a data flow takes the stream `{name}`, which streamDeclarations does not declare"))
+            }
             None if streams.is_empty() => Err("it declares no stream in streamDeclarations".to_owned()),
             None => Ok(Rule { id, streams }),
         }

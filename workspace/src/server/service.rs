@@ -14,12 +14,7 @@ pub trait QueryService: Send + Sync + 'static {
     fn run(&self, request: &QueryRequest) -> Result<QueryAnswer, QueryFailure>;
 
     /// Runs a data collection rule's `transformKql` over the rows it calls `source`.
-    fn transform(
-        &self,
-        query: &str,
-        source: DataFrame,
-        columns: &[ColumnSchema],
-    ) -> Result<ResultTable, QueryFailure>;
+    fn transform(&self, query: &str, source: DataFrame, columns: &[ColumnSchema]) -> Result<ResultTable, QueryFailure>;
 
     /// The functions that queries can call by name, with their text.
     fn functions(&self) -> Vec<(String, String)>;

@@ -22,7 +22,9 @@ pub(crate) struct OnlyServer {
 pub(crate) fn own_folder(workspace: &Path) -> Result<PathBuf, ServeError> {
     let folder = workspace.join(".serve");
     match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(ServeError::io("make the folder", &folder, error)),
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(ServeError::io("make the folder", &folder, error))
+        }
         _ => Ok(folder),
     }
 }

@@ -74,8 +74,10 @@ pub(crate) fn clock(text: &str) -> Option<std::time::Duration> {
     let parts: Vec<&str> = clock.split(':').collect();
     let [hours, minutes, seconds] = parts.as_slice() else { return None };
     let seconds: f64 = seconds.parse().ok()?;
-    let whole = days.checked_mul(86_400)? + hours.parse::<u64>().ok()?.checked_mul(3_600)? + minutes.parse::<u64>().ok()? * 60;
-    ((0.0..60.0).contains(&seconds) && whole < 1 << 32).then(|| std::time::Duration::from_secs_f64(whole as f64 + seconds))
+    let whole =
+        days.checked_mul(86_400)? + hours.parse::<u64>().ok()?.checked_mul(3_600)? + minutes.parse::<u64>().ok()? * 60;
+    ((0.0..60.0).contains(&seconds) && whole < 1 << 32)
+        .then(|| std::time::Duration::from_secs_f64(whole as f64 + seconds))
 }
 
 #[cfg(test)]
@@ -100,7 +102,8 @@ mod tests {
         for (text, from, to) in cases {
             assert_eq!(parse(text, now), Some((at(from), at(to))), "{text}");
         }
-        let wrong = ["", "P", "PT", "1h", "yesterday", "PT1H/PT2H", "2025-01-02/2025-01-01", "P1X", "P999999999999Y", "-PT1H"];
+        let wrong =
+            ["", "P", "PT", "1h", "yesterday", "PT1H/PT2H", "2025-01-02/2025-01-01", "P1X", "P999999999999Y", "-PT1H"];
         for text in wrong {
             assert_eq!(parse(text, now), None, "{text}");
         }

@@ -85,7 +85,8 @@ fn write_all(workspace: &Workspace, running: &Running, jobs: &Receiver<Job>) {
 /// May the job's rows stand in one segment with those of the group?
 fn belongs(group: &[Job], job: &Job) -> bool {
     let rows: usize = group.iter().map(|job| job.records.frame.height()).sum();
-    let same = |left: &ColumnSchema, right: &ColumnSchema| left.name != right.name || left.column_type == right.column_type;
+    let same =
+        |left: &ColumnSchema, right: &ColumnSchema| left.name != right.name || left.column_type == right.column_type;
     let fits = |other: &Job| {
         other.records.columns.iter().all(|left| job.records.columns.iter().all(|right| same(left, right)))
     };
@@ -116,7 +117,6 @@ fn write_group(workspace: &Workspace, group: Vec<Job>) {
         let _ = done.send(written.map(|_| ()));
     }
 }
-
 
 #[cfg(test)]
 mod tests {
