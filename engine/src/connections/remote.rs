@@ -29,6 +29,7 @@ pub(crate) struct Client {
     service: Service,
     /// `None` where a key or nothing is shown
     tokens: Option<Arc<TokenSource>>,
+    has_key: bool,
     time_column: String,
     timeout: Option<Duration>,
 }
@@ -194,6 +195,7 @@ impl Engine {
             .map_err(|_| connection_error(format!("`timeout` of `{}` is no number of seconds", definition.name)))?;
         Ok(Client {
             service,
+            has_key: matches!(means.auth, Auth::ApiKey(_)),
             tokens: means.tokens,
             time_column: definition.get("time_column").unwrap_or(usual).to_owned(),
             timeout: timeout.map(Duration::from_secs),
@@ -342,7 +344,8 @@ impl Client {
     pub(crate) fn signed_in(&self) -> String {
         match &self.tokens {
             Some(tokens) => tokens.won().unwrap_or_else(|| tokens.name()),
-            None => "no token".to_owned(),
+            None if self.has_key => "the connection's API key".to_owned(),
+            None => "nothing: the service was asked anonymously".to_owned(),
         }
     }
 

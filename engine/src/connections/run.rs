@@ -140,6 +140,16 @@ impl Engine {
                 ),
             ));
         }
+        let for_services = match (&request.cache, request.split) {
+            (Some(_), _) => Some("--cache and --replay keep answers of services: here `NAME <<` keeps the rows"),
+            (None, Split::Every(_)) => {
+                Some("--split is for services, which limit their answers: a query on this machine has all its rows")
+            }
+            _ => None,
+        };
+        if let Some(why) = for_services {
+            return Err(Error::new("MagicError", why));
+        }
         let query = with_let_values(&request.query, |name| self.value_for(request, name).is_some());
         let mut answer = self.run_local(engine, query)?;
         answer.provenance.milliseconds = began.elapsed().as_millis();
