@@ -18,7 +18,7 @@ use huntbook_azure::secret_source::SecretSource;
 use huntbook_azure::{Error as ServiceError, run};
 use serde_json::{Map, Value, json};
 
-use super::definition::{Definition, Kind, Origin, connection_error};
+use super::definition::{Definition, Held, Kind, Origin, connection_error};
 use super::split;
 use crate::serve::Display;
 use crate::time_range::TimeRange;
@@ -68,8 +68,7 @@ impl Means {
         let is_trusted = self.trusted_hosts.iter().any(|host| host.eq_ignore_ascii_case(named.domain()));
         let trust = if is_trusted { Trust::Config } else { self.trust };
         let endpoint = Endpoint::parse(address, trust).map_err(config_error)?;
-        let borrows = definition.secrets().any(super::config::is_reference);
-        if borrows && !endpoint.takes_tokens() && !endpoint.is_loopback() {
+        if definition.borrows() && !endpoint.takes_tokens() && !endpoint.is_loopback() {
             return Err(connection_error(format!(
                 "`{}` would send a secret of yours to {}, which is neither Microsoft's nor named in your own huntbook.toml: add it there to `trusted_hosts` if you trust it",
                 definition.name,
@@ -105,16 +104,20 @@ impl Engine {
         Ok(Means { transport, cloud, auth, tokens, trust, trusted_hosts: self.config()?.trusted_hosts })
     }
 
-    /// The value of a secret that may only say where it is.
+    /// The value of a secret, wherever it is.
     pub(crate) fn resolved(
         &self,
-        secret: &Secret,
+        held: &Held,
         transport: &Transport,
         cloud: Cloud,
         definition: &Definition,
     ) -> Result<Secret> {
-        let Some(source) = SecretSource::parse(secret.expose()) else { return Ok(secret.clone()) };
-        let source = source.map_err(config_error)?;
+        let place = match held {
+            Held::Value(secret) => return Ok(secret.clone()),
+            Held::At(place) => place,
+        };
+        let unknown = || connection_error(format!("`{place}` is no place of a secret"));
+        let source = SecretSource::parse(place).ok_or_else(unknown)?.map_err(config_error)?;
         let chain = default_chain(cloud, definition.get("tenant"), &environment).map_err(config_error)?;
         let tokens = TokenSource::new(chain);
         let cancel = self.cancel_token();
