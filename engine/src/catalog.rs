@@ -99,6 +99,11 @@ impl Engine {
         self.catalog_at(&Place::Workspace)
     }
 
+    /// The frames and scalars of this session.
+    pub(crate) fn frames_catalog(&self) -> impl Catalog + use<> {
+        Named::snapshot(self)
+    }
+
     /// What a query can name at a place on this machine.
     pub(crate) fn catalog_at(&self, place: &Place) -> Result<Layered> {
         let mut catalog = Layered::new().with(Named::snapshot(self));

@@ -4,6 +4,7 @@
 //! `%connect` named last is current: queries without a connection of their own go there. At first it is the local
 //! workspace.
 
+mod asking;
 pub(crate) mod cache;
 pub(crate) mod columns;
 pub(crate) mod config;

@@ -89,16 +89,12 @@ impl Engine {
             return Err(wrong("the frame has no columns: there is nothing to write"));
         }
         if request.is_local() {
+            if !request.dry_run {
+                return self.append_locally(frame, tags, &full_name);
+            }
             let known = self.local_columns(&full_name)?;
-            return match request.dry_run {
-                true => Ok(diff::report(
-                    &self.columns_of(frame, tags),
-                    known.as_deref(),
-                    &full_name,
-                    "the local workspace",
-                )?),
-                false => self.append_locally(frame, tags, &full_name),
-            };
+            let columns = self.columns_of(frame, tags);
+            return diff::report(&columns, Some(&known), &full_name, "the local workspace");
         }
         self.write_to_service(frame, tags, request, &full_name)
     }
@@ -200,17 +196,21 @@ impl Engine {
             return None;
         }
         let connection = self.connection(&definition.name).ok().flatten()?;
-        let schema = self.schema_of(&connection).ok()?;
-        let columns = huntbook_kql::Catalog::schema(schema.as_ref(), table)?;
-        Some(columns.iter().map(|column| (column.name.clone(), column.kql_type)).collect())
+        // Read anew: the last write may have changed it.
+        self.read_schema(&connection, connection.client.as_ref()?).ok()?;
+        let schema = connection.schema()?;
+        let columns = huntbook_kql::Catalog::schema(schema.as_ref(), table);
+        let column = |column: &huntbook_kql::Column| (column.name.clone(), column.kql_type);
+        Some(columns.iter().flat_map(|columns| columns.iter()).map(column).collect())
     }
 
-    fn local_columns(&self, table: &str) -> Result<Option<diff::Columns>> {
+    fn local_columns(&self, table: &str) -> Result<diff::Columns> {
         let schema = self.workspace().schema(table)?;
         let kind = |column: &huntbook_workspace::ColumnSchema| {
             huntbook_kql::KqlType::from_name(column.column_type.name()).unwrap_or(huntbook_kql::KqlType::String)
         };
-        Ok(schema.map(|schema| schema.columns.iter().map(|column| (column.name.clone(), kind(column))).collect()))
+        let columns = schema.iter().flat_map(|schema| &schema.columns);
+        Ok(columns.map(|column| (column.name.clone(), kind(column))).collect())
     }
 
     fn columns_of(&self, frame: &DataFrame, tags: &Tags) -> diff::Columns {

@@ -14,7 +14,6 @@
 
 use std::path::{Path, PathBuf};
 
-use huntbook_azure::secret::Secret;
 use serde_json::Value as Json;
 
 use super::definition::{Definition, Kind, Origin, connection_error};
@@ -197,18 +196,13 @@ fn definition(path: &Path, is_users: bool, name: &str, connection: toml::Value) 
     if let (Some(folder), Some(beside)) = (definition.get("folder").map(str::to_owned), path.parent()) {
         definition.set("folder", beside.join(folder).display().to_string())?;
     }
-    if definition.secrets().any(|secret| !is_reference(secret)) && others_can_read(path) {
+    if definition.has_values() && others_can_read(path) {
         return Err(place(&format!(
             "it holds a secret, and others can read the file: `chmod 600 {}`, or write env:NAME, file:PATH or secret://VAULT/NAME in its place",
             path.display()
         )));
     }
     Ok(definition)
-}
-
-/// Does the text only say where the secret is?
-pub(super) fn is_reference(secret: &Secret) -> bool {
-    ["env:", "file:", "secret://", "keyvault://"].iter().any(|prefix| secret.expose().starts_with(prefix))
 }
 
 #[cfg(unix)]

@@ -76,7 +76,22 @@ pub(crate) struct Definition {
     pub origin: Origin,
     /// By the names of [`KEYS`]
     settings: BTreeMap<&'static str, String>,
-    secrets: BTreeMap<&'static str, Secret>,
+    secrets: BTreeMap<&'static str, Held>,
+}
+
+/// A secret of a connection.
+#[derive(Clone)]
+pub(crate) enum Held {
+    Value(Secret),
+    /// `env:NAME`, `file:PATH`, `secret://VAULT/NAME`: where it is, which is no secret
+    At(String),
+}
+
+impl Held {
+    fn of(text: String) -> Held {
+        let is_place = ["env:", "file:", "secret://", "keyvault://"].iter().any(|prefix| text.starts_with(prefix));
+        if is_place { Held::At(text) } else { Held::Value(Secret::new(text)) }
+    }
 }
 
 /// A key of connection strings and of `huntbook.toml`.
@@ -156,7 +171,7 @@ impl Definition {
         let Some(key) = KEYS.iter().find(named) else { return Err(unknown_key(name)) };
         match key {
             Key { name: "alias", .. } => self.name = value,
-            Key { secret: true, name, .. } => drop(self.secrets.insert(name, Secret::new(value))),
+            Key { secret: true, name, .. } => drop(self.secrets.insert(name, Held::of(value))),
             Key { name, .. } => drop(self.settings.insert(name, value)),
         }
         Ok(())
@@ -180,12 +195,18 @@ impl Definition {
         self.settings.get(name).map(String::as_str)
     }
 
-    pub(crate) fn secret(&self, name: &str) -> Option<&Secret> {
+    pub(crate) fn secret(&self, name: &str) -> Option<&Held> {
         self.secrets.get(name)
     }
 
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        self.secrets.values()
+    /// Does it hold a secret itself?
+    pub(crate) fn has_values(&self) -> bool {
+        self.secrets.values().any(|held| matches!(held, Held::Value(_)))
+    }
+
+    /// Does it use a secret that is kept elsewhere?
+    pub(crate) fn borrows(&self) -> bool {
+        self.secrets.values().any(|held| matches!(held, Held::At(_)))
     }
 
     /// Takes from another connection to the same kind of service what this one leaves open: how to sign in, where.

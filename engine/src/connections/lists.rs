@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use huntbook_kql::catalogs::Layered;
 use huntbook_kql::{Catalog, Completions, Engine as KqlEngine, Hover, KqlType, SchemaCatalog};
 use serde_json::{Map, Value, json};
 
@@ -45,7 +46,7 @@ impl Engine {
     }
 
     /// Reads the schema of a service; says how many tables it has.
-    fn read_schema(&self, connection: &Connection, client: &Client) -> Result<usize> {
+    pub(crate) fn read_schema(&self, connection: &Connection, client: &Client) -> Result<usize> {
         let tables = client.tables(&self.cancel_token()).map_err(|error| error_of(&error, "", connection.name()))?;
         let mut schemas = Map::new();
         for table in &tables {
@@ -198,10 +199,11 @@ impl Engine {
             },
         };
         match known {
-            Place::Remote(connection) if connection.client.is_some() => match connection.schema() {
-                Some(schema) => Some(KqlEngine::new(Shared(schema))),
-                None => Some(KqlEngine::new(SchemaCatalog::default())),
-            },
+            // A query that names frames only runs here: they are offered too.
+            Place::Remote(connection) if connection.client.is_some() => {
+                let schema = connection.schema().unwrap_or_default();
+                Some(KqlEngine::new(Layered::new().with(self.frames_catalog()).with(Shared(schema))))
+            }
             Place::Remote(_) => self.kql_engine().ok(),
             local => self.engine_at(&local, None).ok(),
         }

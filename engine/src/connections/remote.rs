@@ -18,7 +18,7 @@ use huntbook_azure::secret_source::SecretSource;
 use huntbook_azure::{Error as ServiceError, run};
 use serde_json::{Map, Value, json};
 
-use super::definition::{Definition, Kind, Origin, connection_error};
+use super::definition::{Definition, Held, Kind, Origin, connection_error};
 use super::split;
 use crate::serve::Display;
 use crate::time_range::TimeRange;
@@ -29,6 +29,7 @@ pub(crate) struct Client {
     service: Service,
     /// `None` where a key or nothing is shown
     tokens: Option<Arc<TokenSource>>,
+    has_key: bool,
     time_column: String,
     timeout: Option<Duration>,
 }
@@ -67,8 +68,7 @@ impl Means {
         let is_trusted = self.trusted_hosts.iter().any(|host| host.eq_ignore_ascii_case(named.domain()));
         let trust = if is_trusted { Trust::Config } else { self.trust };
         let endpoint = Endpoint::parse(address, trust).map_err(config_error)?;
-        let borrows = definition.secrets().any(super::config::is_reference);
-        if borrows && !endpoint.takes_tokens() && !endpoint.is_loopback() {
+        if definition.borrows() && !endpoint.takes_tokens() && !endpoint.is_loopback() {
             return Err(connection_error(format!(
                 "`{}` would send a secret of yours to {}, which is neither Microsoft's nor named in your own huntbook.toml: add it there to `trusted_hosts` if you trust it",
                 definition.name,
@@ -104,16 +104,20 @@ impl Engine {
         Ok(Means { transport, cloud, auth, tokens, trust, trusted_hosts: self.config()?.trusted_hosts })
     }
 
-    /// The value of a secret that may only say where it is.
+    /// The value of a secret, wherever it is.
     pub(crate) fn resolved(
         &self,
-        secret: &Secret,
+        held: &Held,
         transport: &Transport,
         cloud: Cloud,
         definition: &Definition,
     ) -> Result<Secret> {
-        let Some(source) = SecretSource::parse(secret.expose()) else { return Ok(secret.clone()) };
-        let source = source.map_err(config_error)?;
+        let place = match held {
+            Held::Value(secret) => return Ok(secret.clone()),
+            Held::At(place) => place,
+        };
+        let unknown = || connection_error(format!("`{place}` is no place of a secret"));
+        let source = SecretSource::parse(place).ok_or_else(unknown)?.map_err(config_error)?;
         let chain = default_chain(cloud, definition.get("tenant"), &environment).map_err(config_error)?;
         let tokens = TokenSource::new(chain);
         let cancel = self.cancel_token();
@@ -194,6 +198,7 @@ impl Engine {
             .map_err(|_| connection_error(format!("`timeout` of `{}` is no number of seconds", definition.name)))?;
         Ok(Client {
             service,
+            has_key: matches!(means.auth, Auth::ApiKey(_)),
             tokens: means.tokens,
             time_column: definition.get("time_column").unwrap_or(usual).to_owned(),
             timeout: timeout.map(Duration::from_secs),
@@ -342,7 +347,8 @@ impl Client {
     pub(crate) fn signed_in(&self) -> String {
         match &self.tokens {
             Some(tokens) => tokens.won().unwrap_or_else(|| tokens.name()),
-            None => "no token".to_owned(),
+            None if self.has_key => "the connection's API key".to_owned(),
+            None => "nothing: the service was asked anonymously".to_owned(),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::Result;
 /// Names and types of columns, in order
 pub(super) type Columns = Vec<(String, KqlType)>;
 
-/// The columns of the rows beside those of the table.
+/// The columns of the rows beside those of the table; `known` is empty if there is no table, `None` if nobody can tell.
 ///
 /// Errors: a column whose values the table's column cannot take.
 pub(super) fn report(
@@ -25,7 +25,8 @@ pub(super) fn report(
             list.join(", ")
         ));
     };
-    let mut lines = vec![format!("{table}, {place}")];
+    let there = if known.is_empty() { ": there is no such table yet" } else { "" };
+    let mut lines = vec![format!("{table}, {place}{there}")];
     let mut conflicts = Vec::new();
     for (name, kind) in columns {
         match known.iter().find(|(other, _)| other == name) {
