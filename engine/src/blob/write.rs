@@ -1,7 +1,7 @@
 //! `%blob write`: a frame to files.
 
 use std::collections::HashSet;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 
 use chrono::{DateTime, Utc};
 use huntbook_azure::export_layout::{container, time_folder, workspace_folder};
