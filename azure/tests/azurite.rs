@@ -106,6 +106,7 @@ async fn what_is_refused_says_why_and_nothing_secret() {
     };
     let expired = BlobAccount::at(&endpoint, &Auth::Sas(sas)).unwrap().read_all("ccc", "x").await.unwrap_err();
     assert_eq!(expired.kind, BlobErrorKind::Denied, "{expired}");
+    assert!(expired.to_string().contains("good until 2020-01-01"), "{expired}");
     assert!(!format!("{expired} {expired:?}").contains("c2VjcmV0"), "{expired}");
     let anonymous = BlobAccount::at(&endpoint, &Auth::Anonymous).unwrap().read_all("ccc", "x").await.unwrap_err();
     assert!(matches!(anonymous.kind, BlobErrorKind::Denied | BlobErrorKind::NotFound), "{anonymous}");

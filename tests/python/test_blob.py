@@ -214,10 +214,10 @@ def test_a_folder_goes_there_and_back(kernel: Kernel, azurite: Azurite, home: Pa
 @pytest.mark.parametrize("ending", ["parquet", "jsonl", "csv", "tsv"])
 def test_a_frame_is_written_and_read_again(kernel: Kernel, azurite: Azurite, ending: str) -> None:
     container = azurite.container(f"written-{ending}")
-    kernel.ok('%kql made << datatable(t:datetime, n:long, s:string)[datetime(2026-11-20 01:02:03), 7, "a,\\tb\\"\'é", datetime(2026-11-21), 8, "x"]')
+    kernel.ok('%kql made << datatable(t:datetime, n:long, s:string)[datetime(2024-11-20 01:02:03), 7, "a,\\tb\\"\'é", datetime(2024-11-21), 8, "x"]')
     kernel.ok(f"%blob write made az://{container}/made.{ending}")
     kernel.ok(f"%blob again << read az://{container}/made.{ending}")
-    assert kernel.count("again | where t == datetime(2026-11-20 01:02:03) and n == 7 and s == 'a,\\tb\"\\'é'") == 1
+    assert kernel.count("again | where t == datetime(2024-11-20 01:02:03) and n == 7 and s == 'a,\\tb\"\\'é'") == 1
     assert kernel.count("again") == 2
     assert "exists" in kernel.fails(f"%blob write made az://{container}/made.{ending}").error_text
 
@@ -228,7 +228,7 @@ def test_partitions(kernel: Kernel, azurite: Azurite) -> None:
     kernel.ok("%blob write made az://parts/t --partition-by day")
     assert sorted(azurite.names("parts")) == ["t/day=..%2Fx/part-0.parquet", "t/day=b/part-0.parquet"]
     kernel.ok("%blob again << read az://parts/t")
-    assert kernel.count("again | where n > 1") == 2
+    assert kernel.count("again | where n > 1 and day == 'b'") == 2
 
 
 def test_every_way_to_sign_in(kernel: Kernel, azurite: Azurite, home: Path) -> None:
@@ -317,8 +317,8 @@ def test_five_thousand_blobs_are_all_listed(kernel: Kernel, azurite: Azurite) ->
     listed = kernel.ok("%blob ls az://many --recursive").text.splitlines()
     assert len(listed) == 5001
     assert len(kernel.ok("%blob ls az://many").text.splitlines()) == 7
-    kernel.ok("%blob all << read az://many")
-    assert kernel.value("%kql all | summarize count(), sum(n)").split()[-2:] == ["5001", str(sum(range(5001)))]
+    kernel.ok("%blob every << read az://many")
+    assert kernel.value("%kql every | summarize count(), sum(n)").split()[-2:] == ["5001", str(sum(range(5001)))]
 
 
 def test_names_with_empty_parts(kernel: Kernel, azurite: Azurite) -> None:
@@ -364,9 +364,9 @@ def test_bad_lines(kernel: Kernel, azurite: Azurite, home: Path) -> None:
 
 def test_columns_conditions_and_types(kernel: Kernel, azurite: Azurite) -> None:
     azurite.container("typed")
-    rows = [event(f"2026-11-20T00:00:{second:02}.1234567Z", 4624 if second % 2 else 4688) for second in range(60)]
-    azurite.put("typed/a.jsonl", lines(*rows) + b'\xef\xbb\xbf'[:0])
-    azurite.put("typed/b.jsonl.gz", gzip.compress(lines(event("2026-11-21T00:00:00Z", 4624, "bob"))))
+    rows = [event(f"2024-11-20T00:00:{second:02}.1234567Z", 4624 if second % 2 else 4688) for second in range(60)]
+    azurite.put("typed/a.jsonl", lines(*rows))
+    azurite.put("typed/b.jsonl.gz", gzip.compress(lines(event("2024-11-21T00:00:00Z", 4624, "bob"))))
     kernel.ok("%blob few << read az://typed --where \"EventID == 4624 and Account has 'ann'\" --columns TimeGenerated,Account")
     assert kernel.count("few") == 30
     assert kernel.value("%kql few | getschema | project ColumnName, ColumnType").split()[-4:] == ["TimeGenerated", "datetime", "Account", "string"]
@@ -380,35 +380,35 @@ def test_columns_conditions_and_types(kernel: Kernel, azurite: Azurite) -> None:
 def test_an_export_is_read_by_time(kernel: Kernel, azurite: Azurite) -> None:
     azurite.container("am-securityevent")
     at = "am-securityevent/" + FOLDER
-    azurite.put(f"{at}/y=2026/m=11/d=20/h=01/m=00/PT05M.json", lines(event("2026-11-20T00:59:59.9Z"), event("2026-11-20T01:00:00Z"), event("2026-11-20T01:04:59.9999999Z")))
-    azurite.put(f"{at}/y=2026/m=11/d=20/h=01/m=00/PT05M_1.json", lines(event("2026-11-20T01:03:00Z", 4688)))
-    azurite.put(f"{at}/y=2026/m=11/d=20/h=3/m=5/part-0001.json", lines(event("2026-11-20T03:06:00Z")))
-    azurite.put(f"{at}/y=2026/m=11/d=20/h=3/m=5/_SUCCESS", b"")
-    azurite.put(f"{at}/y=2026/m=11/d=21/h=00/m=00/PT05M.json", lines(event("2026-11-21T00:01:00Z")))
+    azurite.put(f"{at}/y=2024/m=11/d=20/h=01/m=00/PT05M.json", lines(event("2024-11-20T00:59:59.9Z"), event("2024-11-20T01:00:00Z"), event("2024-11-20T01:04:59.9999999Z")))
+    azurite.put(f"{at}/y=2024/m=11/d=20/h=01/m=00/PT05M_1.json", lines(event("2024-11-20T01:03:00Z", 4688)))
+    azurite.put(f"{at}/y=2024/m=11/d=20/h=3/m=5/part-0001.json", lines(event("2024-11-20T03:06:00Z")))
+    azurite.put(f"{at}/y=2024/m=11/d=20/h=3/m=5/_SUCCESS", b"")
+    azurite.put(f"{at}/y=2024/m=11/d=21/h=00/m=00/PT05M.json", lines(event("2024-11-21T00:01:00Z")))
     # Nothing of this may be read: another day.
-    azurite.put(f"{at}/y=2026/m=12/d=20/h=01/m=00/PT05M.json", b"this is not JSON\n")
-    read = "%blob rows << read --export SecurityEvent --from 2026-11-20T01:00:00Z --to 2026-11-20T05:00:00Z"
+    azurite.put(f"{at}/y=2024/m=12/d=20/h=01/m=00/PT05M.json", b"this is not JSON\n")
+    read = "%blob rows << read --export SecurityEvent --from 2024-11-20T01:00:00Z --to 2024-11-20T05:00:00Z"
     shown = kernel.ok(read).text
     assert kernel.count("rows") == 4
-    assert "2 hour(s) have no file: 2026-11-20 02:00 to 2026-11-20 03:00, 2026-11-20 04:00 to 2026-11-20 05:00" in shown
+    assert "2 hour(s) have no file: 2024-11-20 02:00 to 2024-11-20 03:00, 2024-11-20 04:00 to 2024-11-20 05:00" in shown
     assert "3 files" in shown
     kernel.ok(f"{read} --workspace {WORKSPACE} --where 'EventID == 4688'")
     assert kernel.count("rows") == 1
-    kernel.ok("%blob rows << read --export SecurityEvent --workspace hunt --from 2026-11-20 --to 2026-11-22 --columns Account")
+    kernel.ok("%blob rows << read --export SecurityEvent --workspace hunt --from 2024-11-20 --to 2024-11-22 --columns Account")
     assert kernel.count("rows") == 6
     assert "other" in kernel.fails(f"{read} --workspace other").error_text
-    assert "not found" in kernel.fails("%blob x << read --export Syslog --from 7d").error_text.lower()
+    assert "ContainerNotFound" in kernel.fails("%blob x << read --export Syslog --from 7d").error_text
 
 
 def test_an_export_is_written_as_the_service_does(kernel: Kernel, azurite: Azurite) -> None:
     azurite.container("am-mine_cl".replace("_", "-"))
-    kernel.ok('%kql made << datatable(TimeGenerated:datetime, n:long)[datetime(2026-11-20 23:59:59), 1, datetime(2026-11-20 23:55:00), 2, datetime(2026-11-21), 3]')
+    kernel.ok('%kql made << datatable(TimeGenerated:datetime, n:long)[datetime(2024-11-20 23:59:59), 1, datetime(2024-11-20 23:55:00), 2, datetime(2024-11-21), 3]')
     kernel.ok(f"%blob write made az://am-mine-cl --export Mine_CL --workspace {WORKSPACE}")
     assert sorted(azurite.names("am-mine-cl")) == [
-        f"{FOLDER}/y=2026/m=11/d=20/h=23/m=55/PT05M.json",
-        f"{FOLDER}/y=2026/m=11/d=21/h=00/m=00/PT05M.json",
+        f"{FOLDER}/y=2024/m=11/d=20/h=23/m=55/PT05M.json",
+        f"{FOLDER}/y=2024/m=11/d=21/h=00/m=00/PT05M.json",
     ]
-    kernel.ok("%blob again << read az://am-mine-cl --export Mine_CL --from 2026-11-20 --to 2026-11-21")
+    kernel.ok("%blob again << read az://am-mine-cl --export Mine_CL --from 2024-11-20 --to 2024-11-21")
     assert kernel.count("again | where n in (1, 2)") == 2 and kernel.count("again") == 2
 
 

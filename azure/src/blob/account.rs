@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, NaiveDate, Utc};
 use object_store::azure::{AzureAccessKey, AzureAuthorizer, AzureCredential};
 use object_store::client::{HttpRequest, HttpRequestBody};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -50,6 +51,8 @@ pub struct BlobAccount {
     account: String,
     endpoint: Url,
     credential: Credential,
+    /// Of a shared access signature
+    expires: Option<DateTime<Utc>>,
     http: reqwest::Client,
 }
 
@@ -126,6 +129,7 @@ impl BlobAccount {
     }
 
     fn open(account: String, endpoint: Url, auth: &Auth) -> Result<BlobAccount, BlobError> {
+        let mut expires = None;
         let credential = match auth {
             Auth::AccountKey(key) => {
                 let key = AzureAccessKey::try_new(key.expose().trim()).map_err(|_| {
@@ -135,7 +139,11 @@ impl BlobAccount {
                 })?;
                 Credential::Fixed(Some(Arc::new(AzureCredential::AccessKey(key))))
             }
-            Auth::Sas(sas) => Credential::Fixed(Some(Arc::new(AzureCredential::SASToken(sas_pairs(sas)?)))),
+            Auth::Sas(sas) => {
+                let pairs = sas_pairs(sas)?;
+                expires = expiry(&pairs);
+                Credential::Fixed(Some(Arc::new(AzureCredential::SASToken(pairs))))
+            }
             Auth::Anonymous => Credential::Fixed(None),
             Auth::Entra(token) => Credential::Entra(token.clone()),
         };
@@ -151,7 +159,7 @@ impl BlobAccount {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|error| unreachable("start", "the network", error))?;
-        Ok(BlobAccount { account, endpoint, credential, http })
+        Ok(BlobAccount { account, endpoint, credential, expires, http })
     }
 
     /// The name of the account.
@@ -219,7 +227,14 @@ impl BlobAccount {
         }
         let code = response.headers().get("x-ms-error-code").and_then(|code| code.to_str().ok()).map(str::to_owned);
         let body = response.text().await.unwrap_or_default();
-        Err(refused(&call.what, status.as_u16(), code.as_deref(), &body))
+        let refusal = refused(&call.what, status.as_u16(), code.as_deref(), &body);
+        match self.expires {
+            Some(expires) if refusal.kind == BlobErrorKind::Denied && expires < Utc::now() => Err(BlobError::new(
+                BlobErrorKind::Denied,
+                format!("{refusal}. The shared access signature has expired: it was good until {expires:?}"),
+            )),
+            _ => Err(refusal),
+        }
     }
 
     async fn signed(&self, call: &Call<'_>) -> Result<reqwest::Request, BlobError> {
@@ -298,6 +313,13 @@ fn is_passing(status: StatusCode) -> bool {
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
+}
+
+/// The end of a signature: `se`, a moment or a day.
+fn expiry(pairs: &[(String, String)]) -> Option<DateTime<Utc>> {
+    let (_, text) = pairs.iter().find(|(name, _)| name == "se")?;
+    let day = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|time| time.and_utc());
+    text.parse().ok().or_else(day)
 }
 
 /// Decoded pairs; the signer encodes them again.

@@ -1,6 +1,7 @@
 //! How far a read is.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use crate::{CancelToken, Display, Engine, Result};
@@ -8,6 +9,8 @@ use crate::{CancelToken, Display, Engine, Result};
 /// Shorter work shows nothing.
 const SILENT: Duration = Duration::from_secs(2);
 const INTERVAL: Duration = Duration::from_millis(500);
+/// How soon an interrupt is noticed.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Counted by the threads that do the work.
 #[derive(Default)]
@@ -18,6 +21,8 @@ pub(crate) struct Progress {
     pub(crate) rows: AtomicU64,
     pub(crate) of_files: AtomicU64,
     pub(crate) of_bytes: AtomicU64,
+    /// The cell was interrupted: waits for the network end.
+    pub(crate) stopped: AtomicBool,
 }
 
 impl Progress {
@@ -79,33 +84,47 @@ impl Engine {
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let watcher = scope.spawn(|| self.watch(progress, &done));
-            let result = work(&self.cancel);
-            done.store(true, Relaxed);
-            watcher.thread().unpark();
-            result
+            // However the work ends.
+            let _end = Ends { done: &done, watcher: watcher.thread().clone() };
+            work(&self.cancel)
         })
     }
 
     fn watch(&self, progress: &Progress, done: &AtomicBool) {
         let began = Instant::now();
         let id = format!("blob-{}", uuid::Uuid::new_v4().simple());
-        let mut pause = SILENT;
+        let mut next = SILENT;
         let mut shown = false;
         loop {
-            std::thread::park_timeout(pause);
             let ends = done.load(Relaxed);
-            if (ends && shown) || (!ends && began.elapsed() >= SILENT) {
+            if self.cancel.is_cancelled() {
+                progress.stopped.store(true, Relaxed);
+            }
+            if (ends && shown) || (!ends && began.elapsed() >= next) {
                 let text = if ends { String::new() } else { progress.text(began.elapsed()) };
                 let mut display = Display::new([("text/plain", text)]);
                 (display.display_id, display.update) = (Some(id.clone()), shown);
                 self.notifier().show_if_watched(display);
                 shown = true;
+                next = began.elapsed() + INTERVAL;
             }
             if ends {
                 return;
             }
-            pause = INTERVAL;
+            std::thread::park_timeout(LOOK);
         }
+    }
+}
+
+struct Ends<'e> {
+    done: &'e AtomicBool,
+    watcher: Thread,
+}
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.done.store(true, Relaxed);
+        self.watcher.unpark();
     }
 }
 

@@ -5,7 +5,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
@@ -22,6 +23,8 @@ const LONGEST_LINE: usize = 256 << 20;
 /// Pieces of a download that wait to be decoded.
 const WAITING: usize = 4;
 const PIECE: usize = 1 << 20;
+/// How soon an interrupt is noticed.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A file that is to be read.
 #[derive(Clone)]
@@ -113,7 +116,7 @@ impl Source {
 pub(super) fn whole(item: &Item, progress: &Arc<Progress>) -> Result<impl Read + Send + use<>> {
     let inner: Box<dyn Read + Send> = match &item.place {
         ItemPlace::Local(path) => Box::new(File::open(path).map_err(|error| unreadable(&item.name, &error))?),
-        ItemPlace::Remote(remote, etag) => Box::new(download(remote, etag)?),
+        ItemPlace::Remote(remote, etag) => Box::new(download(remote, etag, progress)?),
     };
     Ok(Counted { inner, progress: progress.clone() })
 }
@@ -170,9 +173,10 @@ impl<R: Read> Read for Counted<R> {
 struct Download {
     pieces: Receiver<std::result::Result<Bytes, String>>,
     piece: Bytes,
+    progress: Arc<Progress>,
 }
 
-fn download(remote: &Remote, etag: &str) -> Result<impl Read + Send + use<>> {
+fn download(remote: &Remote, etag: &str, progress: &Arc<Progress>) -> Result<impl Read + Send + use<>> {
     let (sender, pieces) = sync_channel(WAITING);
     let (remote, etag) = (remote.clone(), etag.to_owned());
     runtime()?.spawn(async move {
@@ -204,16 +208,20 @@ fn download(remote: &Remote, etag: &str) -> Result<impl Read + Send + use<>> {
             let _ = tokio::task::block_in_place(|| sender.send(Err(error.to_string())));
         }
     });
-    Ok(Download { pieces, piece: Bytes::new() })
+    Ok(Download { pieces, piece: Bytes::new(), progress: progress.clone() })
 }
 
 impl Read for Download {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.piece.is_empty() {
-            match self.pieces.recv() {
+            match self.pieces.recv_timeout(LOOK) {
                 Ok(Ok(piece)) => self.piece = piece,
                 Ok(Err(problem)) => return Err(io::Error::other(problem)),
-                Err(_) => return Ok(0),
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+                Err(RecvTimeoutError::Timeout) if self.progress.stopped.load(Relaxed) => {
+                    return Err(io::Error::other("it was interrupted"));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
         let length = self.piece.len().min(buffer.len());

@@ -75,6 +75,9 @@ pub(super) fn resolve(base: &Path, location: AzureLocation, access: &Access, can
     let account = match account {
         AccountRef::Endpoint { endpoint, sas: Some(sas) } => BlobAccount::at(&endpoint, &Auth::Sas(sas))?,
         AccountRef::Endpoint { endpoint, sas: None } => at(base, &endpoint, store, access, cancel)?,
+        _ if access.anonymous => {
+            BlobAccount::at(configured(base, store, access, cancel)?.endpoint(), &Auth::Anonymous)?
+        }
         _ => configured(base, store, access, cancel)?,
     };
     Ok(Remote { account, container, path })

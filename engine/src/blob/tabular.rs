@@ -75,8 +75,23 @@ fn one(item: &Item, format: SourceFormat, no_header: bool, declared: Option<&[Wa
             typed(&mut frame, wanted)?;
         }
     }
+    in_utc(&mut frame)?;
     moments(&mut frame, declared)?;
     Ok(frame.lazy())
+}
+
+/// Kusto's moments have no zone: those that polars found with one are kept as UTC.
+fn in_utc(frame: &mut DataFrame) -> PolarsResult<()> {
+    let zoned = |column: &Column| match column.dtype() {
+        DataType::Datetime(unit, Some(_)) => Some((column.name().clone(), DataType::Datetime(*unit, None))),
+        _ => None,
+    };
+    let zoned: Vec<(PlSmallStr, DataType)> = frame.columns().iter().filter_map(zoned).collect();
+    for (name, plain) in zoned {
+        let column = frame.column(&name)?.cast(&plain)?;
+        frame.with_column(column)?;
+    }
+    Ok(())
 }
 
 /// The polars type that text is parsed to; what polars does not parse as Kusto does stays text first.

@@ -176,7 +176,8 @@ impl Engine {
         progress.begin(copies.len(), bytes);
         self.with_progress(&progress, |cancel| {
             for (item, target) in copies {
-                copy_one(item, target, overwrite, &progress, cancel)?;
+                copy_one(item, target, overwrite, &progress, cancel)
+                    .map_err(|error| if cancel.is_cancelled() { Error::cancelled() } else { error })?;
                 progress.files.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             }
             Ok(())

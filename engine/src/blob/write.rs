@@ -24,7 +24,7 @@ const NULL_FOLDER: &str = "__HIVE_DEFAULT_PARTITION__";
 pub struct WriteOptions {
     /// By the ending where it is not given; Parquet in folders
     pub format: Option<SourceFormat>,
-    /// One folder `COLUMN=VALUE` for each value of these columns, which the files then do not repeat
+    /// One folder `COLUMN=VALUE` for each value of these columns, which the files have, too
     pub partition_by: Vec<String>,
     /// Table and workspace of an export: five-minute folders of JSON lines, by TimeGenerated
     pub export: Option<(String, String)>,
@@ -113,9 +113,6 @@ fn partitioned(frame: &DataFrame, place: &Place, by: &[String], format: SourceFo
     if let Some(missing) = by.iter().find(|name| !names.contains(name.as_str())) {
         return Err(Error::new("BlobError", format!("the frame has no column `{missing}` to partition by")));
     }
-    if by.len() == frame.width() {
-        return Err(Error::new("BlobError", "the frame is partitioned by all its columns: none is left for the files"));
-    }
     let ending = match format {
         SourceFormat::Parquet => "parquet",
         SourceFormat::JsonLines => "jsonl",
@@ -134,8 +131,7 @@ fn partitioned(frame: &DataFrame, place: &Place, by: &[String], format: SourceFo
                 let value = value.map_or(NULL_FOLDER.to_owned(), |value| folder_text(&value));
                 path.push_str(&format!("{}={value}/", folder_text(name)));
             }
-            let rows = part.drop_many(by.iter().map(String::as_str));
-            Ok(Target { place: below(place, &format!("{path}part-0.{ending}")), rows, format })
+            Ok(Target { place: below(place, &format!("{path}part-0.{ending}")), rows: part, format })
         })
         .collect()
 }
