@@ -101,8 +101,7 @@ impl DataCollector {
         let date = Utc::now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
         let outcome = match signature(&self.key, body.len(), &date) {
             Ok(signature) => {
-                let value = Zeroizing::new(format!("SharedKey {}:{signature}", self.workspace));
-                let auth = Auth::Header(Secret::new(value.as_str()));
+                let auth = Auth::Header(Secret::of_one_request(format!("SharedKey {}:{signature}", self.workspace)));
                 self.send(log_type, body, date, &auth).await
             }
             Err(error) => failed(error),

@@ -16,7 +16,6 @@ use crate::table::{ColumnType, Table};
 
 /// What Kusto itself takes for a query when nothing is said.
 pub const USUAL_WAIT: Duration = Duration::from_secs(240);
-const GRACE: Duration = Duration::from_secs(30);
 
 /// A query and how it is run.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,7 +116,7 @@ impl Kusto {
             ("x-ms-app", "huntbook".to_owned()),
         ]);
         (request.auth, request.scope, request.retry) = (&self.auth, &self.scope, retry);
-        request.patience = wait + GRACE;
+        request.patience = self.transport.patience(wait);
         crate::reply::read(self.transport.send(request).await?, partial, start, &id).await
     }
 }

@@ -18,8 +18,6 @@ pub use crate::reply::{Reply, TableSchema};
 pub const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// What it takes when nothing is said.
 pub const USUAL_WAIT: Duration = Duration::from_secs(180);
-/// An answer may begin this much later than the service's own limit.
-const GRACE: Duration = Duration::from_secs(30);
 
 /// What a query runs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +133,7 @@ impl LogAnalytics {
         request.headers.push(("x-ms-client-request-id", id.clone()));
         (request.auth, request.scope) = (&self.auth, &self.scope);
         request.retry = Retry::Costly;
-        request.patience = wait + GRACE;
+        request.patience = self.transport.patience(wait);
         crate::reply::read(self.transport.send(request).await?, query.partial, start, &id).await
     }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::decode::{DecodeError, Partial, decode};
 use crate::error::Error;
+use crate::fault::Fault;
 use crate::http;
 use crate::table::Answer;
 
@@ -34,10 +35,8 @@ pub struct TableSchema {
 /// Checks and decodes the answer to a query.
 pub(crate) async fn read(reply: http::Reply, partial: Partial, start: Instant, asked_id: &str) -> Result<Reply, Error> {
     let reply = reply.success()?;
-    let empty =
-        Answer { tables: Vec::new(), render: None, statistics: None, partial: Vec::new(), warnings: Vec::new() };
     let answer = if reply.status == 204 {
-        empty
+        nothing()
     } else {
         reply.expect_json()?;
         decoded(reply.body.clone(), partial).await.map_err(|error| Error::Decode { host: reply.host.clone(), error })?
@@ -50,6 +49,13 @@ pub(crate) async fn read(reply: http::Reply, partial: Partial, start: Instant, a
         attempts: reply.attempts,
         host: reply.host,
     })
+}
+
+/// What Log Analytics has to say about a workspace that has no data yet.
+fn nothing() -> Answer {
+    let warning =
+        Fault { is_warning: true, ..Fault::new("NoContent", "the service has no data there yet: the answer is empty") };
+    Answer { tables: Vec::new(), render: None, statistics: None, partial: Vec::new(), warnings: vec![warning] }
 }
 
 /// Decodes beside the network's thread, and stops when nobody waits any more.

@@ -21,6 +21,11 @@ impl Secret {
         Self(Arc::new(value))
     }
 
+    /// A secret of one request that [`redact`] knows by its look. It is not registered: an upload makes thousands.
+    pub(crate) fn of_one_request(value: impl Into<String>) -> Self {
+        Self(Arc::new(Zeroizing::new(value.into())))
+    }
+
     /// The value, for the one place that sends it.
     pub fn expose(&self) -> &str {
         &self.0

@@ -126,6 +126,6 @@ impl CertificateKey {
         self.key
             .sign(&RSA_PSS_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
             .map_err(|_| "the certificate's key cannot sign")?;
-        Ok(Secret::new(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))))
+        Ok(Secret::of_one_request(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))))
     }
 }

@@ -115,7 +115,7 @@ fn read_part<'a>(
     let mut read = Rows::new(layout, End::Row(start));
     let mut cursor = Cursor::new(text, start);
     loop {
-        if read.rows % ROWS_PER_LOOK == 0 && stop() {
+        if read.rows.is_multiple_of(ROWS_PER_LOOK) && stop() {
             return Err(DecodeError::Cancelled);
         }
         if cursor.peek() == Some(b'{') {

@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
                 "Exceptions" => {
                     let exceptions = self.json()?;
                     let texts = exceptions.as_array().into_iter().flatten();
-                    self.answer.partial.extend(texts.map(|text| exception(text)));
+                    self.answer.partial.extend(texts.map(exception));
                 }
                 _ => drop(self.cursor.skip()?),
             }

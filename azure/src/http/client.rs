@@ -1,7 +1,7 @@
 //! reqwest, set up as the rules of the crate demand.
 
 use std::error::Error as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -20,11 +20,12 @@ pub(super) fn build(options: &TransportOptions, proxied: bool) -> Result<Client,
         .connect_timeout(options.connect)
         .user_agent(concat!("huntbook/", env!("CARGO_PKG_VERSION")))
         .referer(false);
-    if !proxied {
-        builder = builder.no_proxy();
+    builder = if proxied {
+        builder.dns_resolver(Arc::new(GuardedResolver { allows: |ip| !is_blocked(ip) }))
     } else {
-        builder = builder.dns_resolver(Arc::new(GuardedResolver));
-    }
+        // `x.localhost` is this machine only if the resolver agrees.
+        builder.no_proxy().dns_resolver(Arc::new(GuardedResolver { allows: |ip| ip.is_loopback() }))
+    };
     if let Some(file) = &options.ca_file {
         let wrong = |why: String| Error::Config(format!("the CA file {}: {why}", file.display()));
         let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
@@ -66,16 +67,20 @@ fn innermost(error: &reqwest::Error) -> String {
     text
 }
 
-/// The system's names, but none that leads to a metadata service.
-struct GuardedResolver;
+/// The system's names, but none that leads where it must not: to a metadata service, or away from this machine when it
+/// says it is this machine.
+struct GuardedResolver {
+    allows: fn(IpAddr) -> bool,
+}
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let allows = self.allows;
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let allowed: Vec<SocketAddr> = found.iter().copied().filter(|address| !is_blocked(address.ip())).collect();
+            let allowed: Vec<SocketAddr> = found.iter().copied().filter(|address| allows(address.ip())).collect();
             if allowed.is_empty() && !found.is_empty() {
-                return Err("the name leads to an address of the machine's own services".into());
+                return Err("the name leads to an address that it must not lead to".into());
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })

@@ -35,6 +35,8 @@ pub struct TransportOptions {
     pub ca_file: Option<PathBuf>,
     /// How long a connection may take.
     pub connect: Duration,
+    /// How much later than the service's own limit for a query its answer may begin.
+    pub grace: Duration,
     /// How long an answer may be silent once it has begun.
     pub idle: Duration,
     /// The largest answer taken, in bytes after decompression.
@@ -50,6 +52,7 @@ impl Default for TransportOptions {
         Self {
             ca_file: None,
             connect: Duration::from_secs(10),
+            grace: Duration::from_secs(30),
             idle: Duration::from_secs(60),
             largest: 2 << 30,
             attempts: 5,
@@ -138,6 +141,11 @@ impl Transport {
         let far = client::build(&options, true)?;
         let near = client::build(&options, false)?;
         Ok(Self { far, near, options: Arc::new(options) })
+    }
+
+    /// How long to wait for the answer to a query on which the service may work for `wait`.
+    pub(crate) fn patience(&self, wait: Duration) -> Duration {
+        wait + self.options.grace
     }
 
     /// Sends a request, again where that helps, and returns the last answer, of whatever status but a redirect.

@@ -34,8 +34,11 @@ struct Registry {
 static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
 
 /// From now on takes `value` out of all text of this process. [`Secret`](crate::secret::Secret) does it by itself.
+///
+/// Nothing is done for values shorter than [`SHORTEST`], and for JWTs, which are found by their look: there is a new one
+/// every hour.
 pub fn register(value: &str) {
-    if value.len() < SHORTEST {
+    if value.len() < SHORTEST || patterns::is_jwt(value) {
         return;
     }
     let mut registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,9 +142,11 @@ impl Stream {
             if swallow.is_none() {
                 keep = keep.min(patterns::unfinished(&text, self.before));
             }
-            // A hit is never cut.
-            while let Some(hit) = hits.iter().find(|hit| hit.start < keep && keep < hit.end) {
-                keep = hit.start;
+            // A secret is never cut, nor what stands in front of it and tells that it is one.
+            let spans: Vec<Range<usize>> =
+                hits.iter().cloned().chain(found.iter().map(|hit| hit.keyword..hit.range.end)).collect();
+            while let Some(span) = spans.iter().find(|span| span.start < keep && keep < span.end) {
+                keep = span.start;
             }
         }
         let whole: Vec<Range<usize>> = hits.into_iter().take_while(|hit| hit.end <= keep).collect();

@@ -118,6 +118,8 @@ static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 /// A secret that was found.
 #[derive(Debug)]
 pub(super) struct Hit {
+    /// Where the keyword begins.
+    pub(super) keyword: usize,
     /// Without the keyword.
     pub(super) range: Range<usize>,
     pub(super) class: Class,
@@ -138,6 +140,11 @@ pub(super) fn hits(text: &str, before: Option<u8>) -> Vec<Hit> {
             Looked::Unfinished | Looked::Nothing => None,
         })
         .collect()
+}
+
+/// Whether the whole text is a JWT.
+pub(super) fn is_jwt(text: &str) -> bool {
+    hits(text, None).iter().any(|hit| hit.class == Class::Jwt && hit.range == (0..text.len()))
 }
 
 /// Where a pattern may begin that the text does not show to its end; the text's length if there is none.
@@ -184,7 +191,7 @@ fn look(text: &str, before: Option<u8>, keyword: &Keyword, start: usize, end: us
     };
     let length = text.len() - value - class.skip(&text[value..]).len();
     if length >= keyword.shortest {
-        return Looked::Hit(Hit { range: value..value + length, class });
+        return Looked::Hit(Hit { keyword: start, range: value..value + length, class });
     }
     if value + length == text.len() { Looked::Unfinished } else { Looked::Nothing }
 }
@@ -229,7 +236,7 @@ fn look_for_jwt(text: &str, start: usize) -> Looked {
     let token = if at_end { token } else { token.trim_end_matches('.') };
     match token.find('.') {
         Some(dot) if dot >= 10 && token.len() >= 24 && token.len() > dot + 2 => {
-            Looked::Hit(Hit { range: start..start + token.len(), class: Class::Jwt })
+            Looked::Hit(Hit { keyword: start, range: start..start + token.len(), class: Class::Jwt })
         }
         Some(_) | None if at_end && token.len() < LONGEST_JWT_HEADER => Looked::Unfinished,
         _ => Looked::Nothing,
