@@ -39,7 +39,8 @@ impl Engine {
         let query = format!("| where AlertType == {id} | distinct SystemAlertId");
         let alerts = self.logged(&SECURITY_ALERT, &query)?;
         let ids = alerts.iter().filter_map(|row| Some(row.get("SystemAlertId")?.as_str()?.to_owned()));
-        let query = format!("{LATEST} | where tostring(RelatedAnalyticRuleIds) contains {id} | sort by CreatedTime asc");
+        let query =
+            format!("{LATEST} | where tostring(RelatedAnalyticRuleIds) contains {id} | sort by CreatedTime asc");
         let incidents = self.logged(&SECURITY_INCIDENT, &query)?;
         Ok(Known { alerts: ids.collect(), incidents: incidents.iter().filter_map(incident_of).collect() })
     }

@@ -114,7 +114,10 @@ fn bookmarks_keep_rows_and_find_them_again() {
     engine.bookmark(&Place::Local, &rows.frame, &new, true).unwrap();
     assert_eq!(cell(&engine, "HuntingBookmark | where BookmarkName == 'ann opened board' | count"), "2");
     assert_eq!(cell(&engine, "HuntingBookmark | project tostring(parse_json(Tags)[0])"), "shares");
-    assert_eq!(cell(&engine, "HuntingBookmark | summarize t = min(EventTime) | project tostring(t)"), "2026-03-01T08:10:00.0000000Z");
+    assert_eq!(
+        cell(&engine, "HuntingBookmark | summarize t = min(EventTime) | project tostring(t)"),
+        "2026-03-01T08:10:00.0000000Z"
+    );
     let latest = "SecurityIncident | summarize arg_max(TimeGenerated, *) by IncidentNumber | where IncidentNumber == 1";
     assert_eq!(cell(&engine, &format!("{latest} | project array_length(BookmarkIds)")), "3");
     // The query of a bookmark gives its row, every value and type of it.

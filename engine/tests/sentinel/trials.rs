@@ -235,7 +235,9 @@ fn what_is_recorded_is_not_raised_again() {
     );
     assert_eq!(cell(&joined), "2");
     assert_eq!(
-        cell("SecurityAlert | where ExtendedProperties has 'Odd access' | summarize t = min(StartTime) | project tostring(t)"),
+        cell(
+            "SecurityAlert | where ExtendedProperties has 'Odd access' | summarize t = min(StartTime) | project tostring(t)"
+        ),
         "2026-03-01T08:10:00.0000000Z"
     );
 }
