@@ -1,13 +1,11 @@
 //! `%sentinel rule|bookmark|incident|watchlist ...`: the hand-over to Microsoft Sentinel.
 
-use std::sync::Arc;
+mod given;
+mod run;
 
-use huntbook_engine::sentinel::{
-    IncidentChanges, NewBookmark, NewRule, RuleDuration, RuleFile, Severity, Status, Times, file_name, listed,
-    moment_of, rule_files,
-};
-use huntbook_engine::{Display, Engine, Error, table};
+use huntbook_engine::sentinel::{IncidentChanges, NewBookmark, NewRule, RuleDuration, Status, Times, moment_of};
 
+use self::given::Given;
 use crate::MagicError;
 use crate::words::{binding, words};
 
@@ -113,185 +111,10 @@ impl Sentinel {
             _ => Vec::new(),
         }
     }
-
-    pub(crate) fn run(&self, engine: &Engine) -> Result<Vec<Display>, MagicError> {
-        let place = engine.sentinel_place(self.connection.as_deref())?;
-        let said = |report: String| Ok(vec![Display::new([("text/plain", report)])]);
-        match &self.command {
-            Command::RuleTest { path, times, record } => self.test(engine, path, *times, *record),
-            Command::RuleShow { path } => show(engine, path),
-            Command::RuleNew { new, frame, output, force } => {
-                new_rule(engine, new, frame.as_deref(), output.as_deref(), *force).and_then(said)
-            }
-            Command::RuleDeploy { path } => {
-                let files = files(engine, path)?;
-                let reports = files.iter().map(|file| engine.deploy_rule(&place, file, self.commit));
-                said(reports.collect::<Result<Vec<String>, Error>>()?.join("\n\n"))
-            }
-            Command::Bookmark { frame, new } => {
-                said(engine.bookmark(&place, &*named(engine, frame)?, new, self.commit)?)
-            }
-            Command::IncidentList { status, top } => self.rows(engine, engine.incidents(&place, *status, *top)?),
-            Command::IncidentShow { id } => said(engine.incident(&place, id)?.to_text()),
-            Command::IncidentChange { id, changes } => {
-                said(engine.change_incident(&place, id, changes.clone(), self.commit)?)
-            }
-            Command::IncidentComment { id, message } => {
-                said(engine.comment_incident(&place, id, message, self.commit)?)
-            }
-            Command::WatchlistList => self.rows(engine, engine.watchlists(&place)?),
-            Command::WatchlistGet { alias } => self.rows(engine, engine.watchlist(&place, alias)?),
-            Command::WatchlistPut { alias, frame, key, title } => {
-                let frame = named(engine, frame)?;
-                said(engine.put_watchlist(&place, alias, &frame, key.as_deref(), title.as_deref(), self.commit)?)
-            }
-        }
-    }
-
-    fn rows(&self, engine: &Engine, frame: huntbook_engine::DataFrame) -> Result<Vec<Display>, MagicError> {
-        let Some(name) = &self.bind else {
-            return Ok(vec![table::render(&frame, None, table::DEFAULT_LIMIT).result()]);
-        };
-        let text = format!("{name} << {} rows × {} columns", frame.height(), frame.width());
-        engine.keep(Arc::new(frame), Some(name));
-        Ok(vec![Display::new([("text/plain", text)])])
-    }
-
-    fn test(&self, engine: &Engine, path: &str, times: Times, record: bool) -> Result<Vec<Display>, MagicError> {
-        let files = files(engine, path)?;
-        if let (Some(name), [_, _, ..]) = (&self.bind, files.as_slice()) {
-            return Err(MagicError::usage(format!(
-                "`{name} <<` takes the alerts of one rule, {path} has {}",
-                files.len()
-            )));
-        }
-        let mut displays = Vec::new();
-        for file in &files {
-            let trial = if record { engine.record_rule(file, times)? } else { engine.test_rule(file, times)? };
-            let heading = format!("{}: {}\n{}", file.name, file.rule.name, trial.summary());
-            displays.push(Display::new([("text/plain", heading)]));
-            if self.bind.is_some() {
-                displays.extend(self.rows(engine, trial.alerts_frame()?)?);
-                continue;
-            }
-            for frame in [trial.alerts_frame()?, trial.incidents_frame()?] {
-                if frame.height() > 0 {
-                    displays.push(table::render(&frame, None, table::DEFAULT_LIMIT));
-                }
-            }
-        }
-        Ok(displays)
-    }
 }
 
 fn no_command() -> MagicError {
     MagicError::usage(format!("`%sentinel` has the commands: {COMMANDS}. `%sentinel --help` shows examples"))
-}
-
-/// Options and words of a command.
-struct Given {
-    command: String,
-    words: std::collections::VecDeque<String>,
-    options: Vec<(String, String)>,
-}
-
-/// Options by command; a `!` marks those without a value.
-fn options_of(command: &str) -> &'static [&'static str] {
-    match command {
-        "rule test" => &["at", "from", "to", "record!"],
-        "rule new" => &[
-            "query",
-            "frame",
-            "output",
-            "force!",
-            "description",
-            "severity",
-            "frequency",
-            "period",
-            "tactic",
-            "technique",
-            "entity",
-            "detail",
-            "alert-per-row!",
-        ],
-        "rule deploy" => &["yes!", "conn"],
-        "bookmark" => &["title", "notes", "label", "query", "incident", "yes!", "conn"],
-        "incident list" => &["status", "top", "conn"],
-        "incident show" => &["conn"],
-        "incident update" => &["title", "description", "severity", "status", "owner", "label", "yes!", "conn"],
-        "incident comment" => &["yes!", "conn"],
-        "incident close" => &["classification", "reason", "comment", "yes!", "conn"],
-        "watchlist list" | "watchlist get" => &["conn"],
-        "watchlist put" => &["key", "title", "yes!", "conn"],
-        _ => &[],
-    }
-}
-
-impl Given {
-    fn read(command: &str, words: &[String]) -> Result<Given, MagicError> {
-        let known = options_of(command);
-        let mut given = Given { command: command.to_owned(), words: Default::default(), options: Vec::new() };
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            let Some(option) = word.strip_prefix("--") else {
-                given.words.push_back(word.clone());
-                continue;
-            };
-            let (name, value) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
-            if known.contains(&format!("{name}!").as_str()) && value.is_none() {
-                given.options.push((name.to_owned(), String::new()));
-            } else if known.contains(&name) {
-                let value = value.map(str::to_owned).or_else(|| words.next().cloned());
-                let value = value.ok_or_else(|| MagicError::usage(format!("--{name} needs a value")))?;
-                given.options.push((name.to_owned(), value));
-            } else {
-                let list: Vec<String> = known.iter().map(|name| format!("--{}", name.trim_end_matches('!'))).collect();
-                let list = if list.is_empty() { "none".to_owned() } else { list.join(", ") };
-                return Err(MagicError::usage(format!("`%sentinel {command}` has no option `{word}`; it has: {list}")));
-            }
-        }
-        Ok(given)
-    }
-
-    fn word(&mut self, what: &str) -> Result<String, MagicError> {
-        self.words.pop_front().ok_or_else(|| MagicError::usage(format!("`%sentinel {}` needs {what}", self.command)))
-    }
-
-    /// The value given last.
-    fn take(&mut self, name: &str) -> Option<String> {
-        self.all(name).pop()
-    }
-
-    fn all(&mut self, name: &str) -> Vec<String> {
-        let (taken, rest) = std::mem::take(&mut self.options).into_iter().partition(|(known, _)| known == name);
-        self.options = rest;
-        taken.into_iter().map(|(_, value): (String, String)| value).collect()
-    }
-
-    fn flag(&mut self, name: &str) -> bool {
-        self.take(name).is_some()
-    }
-
-    /// A value as something that is read from text.
-    fn parsed<T>(&mut self, name: &str, read: impl Fn(&str) -> Option<T>, is: &str) -> Result<Option<T>, MagicError> {
-        let Some(text) = self.take(name) else { return Ok(None) };
-        let value = read(&text).ok_or_else(|| MagicError::usage(format!("--{name} is {is}, not `{text}`")))?;
-        Ok(Some(value))
-    }
-
-    fn severity(&mut self) -> Result<Option<Severity>, MagicError> {
-        self.parsed("severity", Severity::named, "High, Medium, Low or Informational")
-    }
-
-    fn end(&self) -> Result<(), MagicError> {
-        match self.words.front() {
-            None => Ok(()),
-            Some(extra) => Err(MagicError::usage(format!(
-                "`%sentinel {}` does not know what to do with `{extra}`: put texts with blanks in quotes",
-                self.command
-            ))),
-        }
-    }
 }
 
 fn rule_test(given: &mut Given) -> Result<Command, MagicError> {
@@ -382,70 +205,6 @@ fn incident_close(given: &mut Given) -> Result<Command, MagicError> {
         ..IncidentChanges::default()
     };
     Ok(Command::IncidentChange { id: given.word("the number of an incident")?, changes })
-}
-
-/// The rules that a path names, relative to the notebook.
-fn files(engine: &Engine, path: &str) -> Result<Vec<RuleFile>, MagicError> {
-    let base = &engine.settings().base;
-    let open = |found: std::path::PathBuf| {
-        let shown = found.strip_prefix(base).unwrap_or(&found).display().to_string();
-        RuleFile::open(&found, &shown)
-    };
-    let files = rule_files(&base.join(path))?.into_iter().map(open);
-    Ok(files.collect::<Result<Vec<RuleFile>, Error>>()?)
-}
-
-fn show(engine: &Engine, path: &str) -> Result<Vec<Display>, MagicError> {
-    let shown = files(engine, path)?.into_iter().map(|file| {
-        let problems = file.problems();
-        let body = format!("{:#}", file.rule.to_arm());
-        let text = if problems.is_empty() { body } else { format!("{}\n{body}", listed(&file.name, &problems)) };
-        Display::new([("text/plain", text)])
-    });
-    Ok(shown.collect())
-}
-
-fn new_rule(
-    engine: &Engine,
-    new: &NewRule,
-    frame: Option<&str>,
-    output: Option<&str>,
-    force: bool,
-) -> Result<String, MagicError> {
-    let mut new = new.clone();
-    if let Some(frame) = frame {
-        new.query = engine.query_of(frame)?;
-    }
-    let rule = engine.new_rule(&new)?;
-    let yaml = rule.to_yaml()?;
-    let shown = output.map_or_else(|| file_name(&new.name), str::to_owned);
-    let problems = engine.rule_problems(&RuleFile::read(&shown, &yaml)?)?;
-    if problems.iter().any(|problem| !problem.is_warning) {
-        return Err(MagicError { kind: "RuleError".into(), message: listed(&shown, &problems) });
-    }
-    let path = engine.settings().base.join(&shown);
-    if path.exists() && !force {
-        return Err(MagicError::usage(format!(
-            "{shown} is there already: name another file (--output) or write over it (--force)"
-        )));
-    }
-    std::fs::write(&path, &yaml).map_err(|error| MagicError {
-        kind: "IoError".into(),
-        message: format!("cannot write {}: {error}", path.display()),
-    })?;
-    Ok(format!("{yaml}\nwritten to {shown}: `%sentinel rule test {shown}` tests it"))
-}
-
-fn named(engine: &Engine, name: &str) -> Result<Arc<huntbook_engine::DataFrame>, MagicError> {
-    engine.frame(name).ok_or_else(|| {
-        let names: Vec<String> = engine.names().into_iter().map(|(name, _, _)| name).collect();
-        let known = if names.is_empty() {
-            "there are no frames yet".into()
-        } else {
-            format!("there are: {}", names.join(", "))
-        };
-        MagicError { kind: "FrameError".into(), message: format!("no frame is called `{name}`; {known}") }
-    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) const MINUTE: i64 = 60;
@@ -103,11 +104,23 @@ impl fmt::Display for RuleDuration {
 
 impl<'de> Deserialize<'de> for RuleDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        RuleDuration::parse(&text).ok_or_else(|| {
-            serde::de::Error::custom(format!(
-                "`{text}` is not a duration: write a number and a unit, as in 5m, 1h, 14d"
-            ))
+        deserializer.deserialize_str(Reader)
+    }
+}
+
+/// A visitor, not a `String` read first: only what a visitor says gets its line in the file.
+struct Reader;
+
+impl Visitor<'_> for Reader {
+    type Value = RuleDuration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration such as 5m, 1h or 14d")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RuleDuration, E> {
+        RuleDuration::parse(text).ok_or_else(|| {
+            E::custom(format!("`{text}` is not a duration: write a number and a unit, as in 5m, 1h, 14d"))
         })
     }
 }
