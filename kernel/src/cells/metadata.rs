@@ -34,7 +34,7 @@ const INTERNAL: [&str; 14] = [
 ///
 /// `None`: the answer is not as expected.
 pub(super) fn pruned(mut metadata: Value) -> Option<Value> {
-    let kept = Graph::read(&metadata)?.reachable();
+    let kept: HashSet<String> = Graph::read(&metadata)?.reachable().into_iter().map(str::to_owned).collect();
     let is_kept = |id: &Value| id.as_str().is_some_and(|id| kept.contains(id));
     metadata["packages"].as_array_mut()?.retain(|package| is_kept(&package["id"]));
     let nodes = metadata["resolve"]["nodes"].as_array_mut()?;
