@@ -109,7 +109,9 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let message = if self.message.is_empty() { "the service gives no reason" } else { &self.message };
-        if self.code.is_empty() { f.write_str(message) } else { write!(f, "{message} ({})", self.code) }
+        // Engine errors have numbers for codes, which stand in their messages as well.
+        let code = if self.code.parse::<i64>().is_ok() { "" } else { self.code.as_str() };
+        if code.is_empty() { f.write_str(message) } else { write!(f, "{} ({code})", message.trim_end_matches('.')) }
     }
 }
 
@@ -159,6 +161,13 @@ mod tests {
         assert_eq!((fault.line, fault.pos, fault.token.as_deref()), (Some(1), Some(11), Some("invalid")));
         assert_eq!(fault.to_string(), "Query could not be parsed at 'invalid' on line [1,11] (SYN0002)");
         assert_eq!(fault.correlation_id.as_deref(), Some("c1"));
+    }
+
+    #[test]
+    fn numbers_say_nothing() {
+        assert_eq!(Fault::new("-2133196797", "too large (80DA0003).").to_string(), "too large (80DA0003).");
+        assert_eq!(Fault::new("SEM0100", "no column.").to_string(), "no column (SEM0100)");
+        assert_eq!(Fault::new("", "").to_string(), "the service gives no reason");
     }
 
     #[test]

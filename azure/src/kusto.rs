@@ -65,7 +65,8 @@ impl Kusto {
         // Rows in pieces that replace each other are for screens, not for frames.
         options.insert("results_progressive_enabled".to_owned(), json!(false));
         let properties = json!({"Options": options, "Parameters": query.parameters});
-        self.post("/v2/rest/query", database, &query.text, &properties, query.wait, Retry::Costly, query.partial).await
+        let body = body(database, &query.text, &properties);
+        self.post("/v2/rest/query", &body, query.wait, Retry::Costly, query.partial).await
     }
 
     /// Runs a management command, which begins with a dot. A command that does not start with `.show` is sent once.
@@ -74,7 +75,7 @@ impl Kusto {
         let retry = if reads { Retry::Harmless } else { Retry::Never };
         let wait = Duration::from_secs(600);
         let properties = json!({"Options": {"servertimeout": timespan(wait)}});
-        self.post("/v1/rest/mgmt", database, command, &properties, wait, retry, Partial::Refuse).await
+        self.post("/v1/rest/mgmt", &body(database, command, &properties), wait, retry, Partial::Refuse).await
     }
 
     /// The tables of a database with their columns, for completion.
@@ -93,22 +94,17 @@ impl Kusto {
         &self.endpoint
     }
 
-    #[allow(clippy::too_many_arguments)]
     async fn post(
         &self,
         path: &str,
-        database: &str,
-        text: &str,
-        properties: &Value,
+        body: &Value,
         wait: Duration,
         retry: Retry,
         partial: Partial,
     ) -> Result<Reply, Error> {
         let start = Instant::now();
         let id = format!("huntbook;{}", Uuid::new_v4());
-        // The protocol wants the properties as text within the JSON.
-        let body = json!({"db": database, "csl": text, "properties": properties.to_string()});
-        let mut request = Request::new(Method::POST, &self.endpoint, path).json(&body);
+        let mut request = Request::new(Method::POST, &self.endpoint, path).json(body);
         request.headers.extend([
             ("accept", "application/json".to_owned()),
             ("x-ms-client-request-id", id.clone()),
@@ -119,6 +115,11 @@ impl Kusto {
         request.patience = self.transport.patience(wait);
         crate::reply::read(self.transport.send(request).await?, partial, start, &id).await
     }
+}
+
+/// The protocol wants the properties as text within the JSON.
+fn body(database: &str, text: &str, properties: &Value) -> Value {
+    json!({"db": database, "csl": text, "properties": properties.to_string()})
 }
 
 /// Kusto's spelling of a duration: `00:04:00`.

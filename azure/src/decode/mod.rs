@@ -63,7 +63,7 @@ impl DecodeError {
 }
 
 fn list(faults: &[Fault]) -> String {
-    faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ")
+    faults.iter().map(|fault| fault.to_string().trim_end_matches('.').to_owned()).collect::<Vec<_>>().join("; ")
 }
 
 /// Reads the body of an answer; which service sent it is seen from its shape.

@@ -22,6 +22,8 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove
 pub(super) struct Values {
     finder: Option<AhoCorasick>,
     forms: BTreeSet<String>,
+    /// For each first byte of a form, the bytes that follow it: all but a few places of a text are ruled out by them.
+    heads: Vec<Option<Box<[bool; 256]>>>,
     longest: usize,
 }
 
@@ -40,18 +42,29 @@ impl Values {
         // A table for each state would take megabytes for one long key. It fails beyond two billion states only.
         let kind = Some(AhoCorasickKind::ContiguousNFA);
         let finder = AhoCorasick::builder().kind(kind).match_kind(MatchKind::LeftmostLongest).build(&forms).ok();
-        Self { finder: finder.filter(|_| longest > 0), forms, longest }
+        let mut heads = vec![None; 256];
+        for form in &forms {
+            if let [first, second, ..] = form.as_bytes() {
+                heads[usize::from(*first)].get_or_insert_with(|| Box::new([false; 256]))[usize::from(*second)] = true;
+            }
+        }
+        Self { finder: finder.filter(|_| longest > 0), forms, heads, longest }
     }
 
     pub(super) fn hits<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
         self.finder.iter().flat_map(move |finder| finder.find_iter(text)).map(|hit| hit.range())
     }
 
+    fn may_begin(&self, tail: &[u8]) -> bool {
+        let following = tail.first().and_then(|first| self.heads.get(usize::from(*first))?.as_deref());
+        following.is_some_and(|following| tail.get(1).is_none_or(|second| following[usize::from(*second)]))
+    }
+
     /// Where a secret may begin that the text does not show to its end; the text's length if there is none.
     pub(super) fn unfinished(&self, text: &str) -> usize {
         let from = text.len().saturating_sub(self.longest.saturating_sub(1));
         (from..text.len())
-            .filter(|start| text.is_char_boundary(*start))
+            .filter(|start| self.may_begin(&text.as_bytes()[*start..]) && text.is_char_boundary(*start))
             .find(|start| {
                 let tail = &text[*start..];
                 let next =

@@ -63,7 +63,8 @@ pub fn text(text: &str) -> Cow<'_, str> {
 }
 
 fn redact_with<'a>(values: &Values, text: &'a str) -> Cow<'a, str> {
-    let hits = merged(values.hits(text).chain(patterns::hits(text, None).into_iter().map(|hit| hit.range)).collect());
+    let hits =
+        merged(values.hits(text).chain(patterns::find(text, None).hits.into_iter().map(|hit| hit.range)).collect());
     if hits.is_empty() {
         return Cow::Borrowed(text);
     }
@@ -129,7 +130,7 @@ impl Stream {
             self.swallowing = None;
         }
         let text = std::mem::take(&mut self.held);
-        let found = patterns::hits(&text, self.before);
+        let patterns::Found { hits: found, unfinished } = patterns::find(&text, self.before);
         let hits: Vec<Range<usize>> =
             merged(values.hits(&text).chain(found.iter().map(|hit| hit.range.clone())).collect());
         let mut keep = text.len();
@@ -140,7 +141,7 @@ impl Stream {
             // secret may have begun in it, it has to wait.
             swallow = found.iter().find(|hit| hit.range.end == text.len() && keep == text.len()).map(|hit| hit.class);
             if swallow.is_none() {
-                keep = keep.min(patterns::unfinished(&text, self.before));
+                keep = keep.min(unfinished);
             }
             // A secret is never cut, nor what stands in front of it and tells that it is one.
             let spans: Vec<Range<usize>> =

@@ -132,29 +132,35 @@ enum Looked {
     Nothing,
 }
 
-/// All secrets in a text. `before` is the byte in front of it.
-pub(super) fn hits(text: &str, before: Option<u8>) -> Vec<Hit> {
-    candidates(text)
-        .filter_map(|(keyword, start, end)| match look(text, before, keyword, start, end) {
-            Looked::Hit(hit) => Some(hit),
-            Looked::Unfinished | Looked::Nothing => None,
-        })
-        .collect()
+/// What one look at a text finds.
+pub(super) struct Found {
+    pub(super) hits: Vec<Hit>,
+    /// Where a pattern may begin that the text does not show to its end; the text's length if there is none.
+    pub(super) unfinished: usize,
+}
+
+/// Looks for secrets in a text. `before` is the byte in front of it.
+pub(super) fn find(text: &str, before: Option<u8>) -> Found {
+    let mut found = Found { hits: Vec::new(), unfinished: unfinished_keyword(text, before) };
+    for (keyword, start, end) in candidates(text) {
+        match look(text, before, keyword, start, end) {
+            Looked::Hit(hit) => found.hits.push(hit),
+            Looked::Unfinished => found.unfinished = found.unfinished.min(start),
+            Looked::Nothing => {}
+        }
+    }
+    found
 }
 
 /// Whether the whole text is a JWT.
 pub(super) fn is_jwt(text: &str) -> bool {
-    hits(text, None).iter().any(|hit| hit.class == Class::Jwt && hit.range == (0..text.len()))
+    find(text, None).hits.iter().any(|hit| hit.class == Class::Jwt && hit.range == (0..text.len()))
 }
 
-/// Where a pattern may begin that the text does not show to its end; the text's length if there is none.
-pub(super) fn unfinished(text: &str, before: Option<u8>) -> usize {
-    let open = candidates(text)
-        .filter(|(keyword, start, end)| matches!(look(text, before, keyword, *start, *end), Looked::Unfinished))
-        .map(|(_, start, _)| start)
-        .min();
+/// Where the text ends within a keyword.
+fn unfinished_keyword(text: &str, before: Option<u8>) -> usize {
     let longest = KEYWORDS.iter().map(|keyword| keyword.text.len()).max().unwrap_or_default();
-    let tail = (text.len().saturating_sub(longest)..text.len()).find(|start| {
+    let start = (text.len().saturating_sub(longest)..text.len()).find(|start| {
         let tail = &text.as_bytes()[*start..];
         KEYWORDS.iter().any(|keyword| {
             let head = keyword.text.as_bytes();
@@ -163,7 +169,7 @@ pub(super) fn unfinished(text: &str, before: Option<u8>) -> usize {
                 && allowed(text, before, keyword, *start)
         })
     });
-    [open, tail].into_iter().flatten().min().unwrap_or(text.len())
+    start.unwrap_or(text.len())
 }
 
 fn candidates(text: &str) -> impl Iterator<Item = (&'static Keyword, usize, usize)> {
