@@ -11,21 +11,14 @@ type Error = Box<dyn std::error::Error>;
 /// prelude. A crate with one feature more is another crate: cargo would build the prelude again, and a cell process that
 /// has loaded the old one must go. So the prelude asks for them from the start; it uses none.
 const COMMON_FEATURES: &str = r#"
-[dependencies.indexmap]
-version = "2"
-
-[dependencies.memchr]
-version = "2"
-
-[dependencies.serde-with-rc]
-package = "serde"
-version = "1"
-features = ["rc"]
+[dependencies]
+indexmap = "2"
+memchr = "2"
+serde = { version = "1", features = ["derive", "rc"] }
 
 # Of serde's derives: there is no build script.
-[build-dependencies.syn]
-version = "3"
-features = ["extra-traits", "fold", "full", "visit", "visit-mut"]
+[build-dependencies]
+syn = { version = "3", features = ["extra-traits", "fold", "full", "visit", "visit-mut"] }
 "#;
 
 fn main() -> Result<(), Error> {
@@ -38,10 +31,7 @@ fn main() -> Result<(), Error> {
         ("huntbook-tokio", "prelude/tokio", "rlib"),
     ];
     for (package, folder, crate_type) in crates {
-        let mut manifest = cell_manifest(&root, package, folder, crate_type)?;
-        if package == "huntbook" {
-            manifest.push_str(COMMON_FEATURES);
-        }
+        let manifest = cell_manifest(&root, package, folder, crate_type)?;
         writeln!(files, "    ({:?}, {manifest:?}),", format!("{folder}/Cargo.toml"))?;
         let mut sources = Vec::new();
         rust_files(&root.join(folder).join("src"), &mut sources)?;
@@ -77,7 +67,14 @@ fn cell_manifest(root: &Path, package: &str, folder: &str, crate_type: &str) -> 
         }
         dependencies.insert(name.clone(), requirement);
     }
-    let dependencies = toml::to_string(&toml::Table::from_iter([("dependencies".to_owned(), dependencies.into())]))?;
+    let mut tables = toml::Table::new();
+    if package == "huntbook" {
+        let common: toml::Table = COMMON_FEATURES.parse()?;
+        dependencies.extend(table(&common, &["dependencies"])?.clone());
+        tables.insert("build-dependencies".to_owned(), common["build-dependencies"].clone());
+    }
+    tables.insert("dependencies".to_owned(), dependencies.into());
+    let dependencies = toml::to_string(&tables)?;
     Ok(format!(
         "[package]\nname = \"{package}\"\nversion = \"{version}\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"{crate_type}\"]\n\n\
          [workspace]\n\n{dependencies}"

@@ -14,7 +14,8 @@ pub mod runtime {
     pub struct Runtime(tokio::runtime::Runtime);
 
     impl Runtime {
-        /// A runtime with timers, sockets and files. What was spawned goes on while a later cell awaits.
+        /// A runtime with timers, sockets and files. A spawned task is to be awaited in its own cell: each cell has a copy of
+        /// tokio's code, and only the one that awaits knows of the runtime.
         ///
         /// Errors: the system has no descriptors left.
         pub fn new() -> std::io::Result<Runtime> {
