@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
 import os
 import socket
+import ssl
 import stat
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from harness import wait_until
 from workspace_server import Server, refused
@@ -260,6 +268,37 @@ def test_a_slow_body_is_given_up(server: Server) -> None:
         began = time.monotonic()
         answer = stream.recv(4096)
         assert b" 408 " in answer.split(b"\r\n")[0] and 20 < time.monotonic() - began < 50
+
+
+def test_https_with_a_certificate_of_ones_own(tmp_path: Path) -> None:
+    certificate, key = certify(tmp_path)
+    server = Server(tmp_path / "data", "--tls-cert", str(certificate), "--tls-key", str(key))
+    try:
+        assert server.url.startswith("https://127.0.0.1:")
+        connection = http.client.HTTPSConnection(server.host, server.port, context=ssl.create_default_context(cafile=str(certificate)))
+        connection.request("GET", f"/v1/workspaces/{server.workspace}/query?query=print+1", headers={"x-api-key": server.token})
+        assert json.loads(connection.getresponse().read())["tables"][0]["rows"] == [[1]]
+        connection.close()
+        with pytest.raises(ssl.SSLError):
+            http.client.HTTPSConnection(server.host, server.port, context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).request("GET", "/")
+    finally:
+        server.stop()
+    assert "cannot be used" in refused(tmp_path / "data", "--tls-cert", str(key), "--tls-key", str(key))
+
+
+def certify(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(timezone.utc)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - timedelta(1), now + timedelta(1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8
+    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    return paths
 
 
 def test_garbage_on_the_wire_does_no_harm(server: Server) -> None:

@@ -132,14 +132,6 @@ struct Options {
     scope: Option<TimeScope>,
 }
 
-impl PartialEq for Bounds {
-    fn eq(&self, other: &Bounds) -> bool {
-        (self.rows, self.bytes) == (other.rows, other.bytes)
-    }
-}
-
-impl Eq for Bounds {}
-
 impl Options {
     fn read(text: &str, given: Map<String, Value>) -> Result<Options, Refusal> {
         let set = set_statements(text);

@@ -13,7 +13,7 @@ pub(crate) enum Dynamics {
 }
 
 /// What a result may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
     pub(crate) rows: usize,
     pub(crate) bytes: usize,
