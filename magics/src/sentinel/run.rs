@@ -24,7 +24,8 @@ impl Sentinel {
                 said(reports.collect::<Result<Vec<String>, Error>>()?.join("\n\n"))
             }
             Command::Bookmark { frame, new } => {
-                said(engine.bookmark(&place, &*named(engine, frame)?, new, self.commit)?)
+                let frame = named(engine, frame)?;
+                said(engine.bookmark(&place, &frame, new, self.commit)?)
             }
             Command::IncidentList { status, top } => self.rows(engine, engine.incidents(&place, *status, *top)?),
             Command::IncidentShow { id } => said(engine.incident(&place, id)?.to_text()),
