@@ -138,7 +138,8 @@ impl Engine {
     /// Remembers which query made a named frame.
     pub fn note_query(&self, name: &str, query: &str) {
         let mut state = self.state();
-        let named: Vec<FrameId> = state.frames.names().iter().filter_map(|(name, ..)| state.frames.by_name(name)).collect();
+        let named: Vec<FrameId> =
+            state.frames.names().iter().filter_map(|(name, ..)| state.frames.by_name(name)).collect();
         state.queries.retain(|id, _| named.contains(id));
         if let Some(id) = state.frames.by_name(name) {
             state.queries.insert(id, query.to_owned());
