@@ -23,7 +23,7 @@ pub(crate) enum Command {
     /// right, its query fails, or --expect is not met; 2 when the command line, or a file it names, is at fault.
     Test(Test),
     /// Write a rule from a query, with entities from the columns it gives.
-    New(New),
+    New(Box<New>),
     /// Show a rule as Azure Resource Manager takes it.
     Show {
         /// A file with a rule

@@ -33,7 +33,7 @@ pub enum Magic {
     Connect(connect::Connect),
     Blob(blob::Blob),
     LaWrite(la_write::LaWrite),
-    Sentinel(sentinel::Sentinel),
+    Sentinel(Box<sentinel::Sentinel>),
     Workspace,
     Frames,
     /// Adds a crate to Rust cells; the kernel does this one.
@@ -108,7 +108,7 @@ impl Magic {
             "blob" => blob::Blob::parse(rest).map(Magic::Blob),
             "la_write" => la_write::LaWrite::parse(rest).map(Magic::LaWrite),
             "sentinel" if rest.trim().is_empty() => Ok(Magic::Help("sentinel".into())),
-            "sentinel" => sentinel::Sentinel::parse(rest).map(Magic::Sentinel),
+            "sentinel" => sentinel::Sentinel::parse(rest).map(|parsed| Magic::Sentinel(Box::new(parsed))),
             "workspace" => no_arguments(rest, "workspace").map(|()| Magic::Workspace),
             "frames" => no_arguments(rest, "frames").map(|()| Magic::Frames),
             "use" => Ok(Magic::Use(rest.trim().to_owned())),

@@ -24,7 +24,8 @@ impl Sentinel {
                 said(reports.collect::<Result<Vec<String>, Error>>()?.join("\n\n"))
             }
             Command::Bookmark { frame, new } => {
-                said(engine.bookmark(&place, &*named(engine, frame)?, new, self.commit)?)
+                let frame = named(engine, frame)?;
+                said(engine.bookmark(&place, &frame, new, self.commit)?)
             }
             Command::IncidentList { status, top } => self.rows(engine, engine.incidents(&place, *status, *top)?),
             Command::IncidentShow { id } => said(engine.incident(&place, id)?.to_text()),
@@ -63,7 +64,11 @@ impl Sentinel {
         let mut displays = Vec::new();
         for file in &files {
             let trial = if record { engine.record_rule(file, times)? } else { engine.test_rule(file, times)? };
-            let heading = format!("{}: {}\n{}", file.name, file.rule.name, trial.summary());
+            let mut heading = format!("{}: {}\n{}", file.name, file.rule.name, trial.summary());
+            let problems = engine.rule_problems(file)?;
+            if !problems.is_empty() {
+                heading = format!("{}\n{heading}", listed(&file.name, &problems));
+            }
             displays.push(Display::new([("text/plain", heading)]));
             if self.bind.is_some() {
                 displays.extend(self.rows(engine, trial.alerts_frame()?)?);
