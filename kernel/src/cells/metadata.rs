@@ -12,9 +12,11 @@ use serde_json::Value;
 const PRELUDE: &str = "huntbook";
 
 /// What the prelude's dependencies use inside, and show nobody.
-const INTERNAL: [&str; 14] = [
+const INTERNAL: [&str; 16] = [
+    "equivalent",
     "foldhash",
     "hashbrown",
+    "indexmap",
     "itoa",
     "libc",
     "matrixmultiply",
