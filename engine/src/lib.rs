@@ -35,6 +35,7 @@ use huntbook_workspace::Workspace;
 use polars::prelude::DataFrame;
 
 pub use cancel::CancelToken;
+pub use charts::{Visual, draw, draws};
 pub use error::Error;
 pub use frames::FrameId;
 pub use huntbook_kql::{

@@ -39,16 +39,20 @@ Cells are Rust or magics; magic lines and Rust lines mix in one cell.
 In Rust cells a frame that a query named is a variable: `hits.filter(col(\"score\").gt(1.0)).head(5)`.";
 
 const KQL: &str = "\
-%kql [NAME <<] [--limit N] QUERY     one line
-%%kql [NAME <<] [--limit N]          the query is the rest of the cell; blank lines belong to it
+%kql [NAME <<] [--limit N] [--viz KIND [name=value ...]] QUERY     one line
+%%kql [NAME <<] [--limit N] [--viz KIND [name=value ...]]          the query is the rest of the cell; blank lines belong to it
 QUERY
 
 NAME << keeps the rows as a frame, for later queries and for Rust cells; they are not shown.
 --limit N shows N rows (50); a `;` at the end shows none. ${x} is the value of a Rust variable, as a literal.
+`| render KIND` at the end of the query draws its rows; --viz KIND draws them as any kind of render, or as
+timeline, processtree, sankey, matrix, entitygraph, calendar or histogram.
 
 %kql SecurityEvent | where EventID == 5140 | summarize count() by Account | top 5 by count_
 %kql shares << SecurityEvent | distinct Account, ShareName
-%kql shares | count";
+%kql shares | count
+%kql SecurityEvent | summarize count() by bin(TimeGenerated, 1h) | render timechart
+%kql --viz timeline group=Computer SecurityEvent | where EventID == 4688";
 
 const BLOB: &str = "\
 %blob ls LOCATION [--recursive]
