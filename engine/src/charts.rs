@@ -1,14 +1,20 @@
-//! Frames into charts.
+//! Frames into pictures.
 
-use huntbook_plots::{HistogramOptions, HistogramSeries, SankeyLink, SankeyOptions};
+mod columns;
+mod show;
+mod visual;
+
+use huntbook_plots::{HistogramOptions, HistogramSeries, Picture, SankeyLink, SankeyOptions};
 use huntbook_wire::{ChartSpec, Plan};
 use polars::prelude::*;
 
-use crate::{Engine, Error, Result};
+use crate::{Display, Engine, Error, Result};
+
+pub use visual::{Visual, draws};
 
 impl Engine {
-    /// Draws the plan's rows as SVG.
-    pub(crate) fn chart(&self, plan: &Plan, spec: &ChartSpec) -> Result<String> {
+    /// Draws the plan's rows.
+    pub(crate) fn chart(&self, plan: &Plan, spec: &ChartSpec) -> Result<Picture> {
         let frame = self.collect(plan)?;
         match spec {
             ChartSpec::Sankey { title, source, target, value, anomalous } => {
@@ -32,8 +38,24 @@ impl Engine {
                 };
                 Ok(huntbook_plots::histogram(&values, &options)?.svg)
             }
+            ChartSpec::Visual { kind, properties } => {
+                Visual { kind: kind.clone(), properties: properties.clone() }.picture(&frame, None)
+            }
         }
     }
+}
+
+/// Draws the rows of a query's result; `types` are KQL's, as in [`crate::QueryAnswer`].
+///
+/// # Errors
+/// What the picture needs and the rows do not have, and properties that it does not know.
+pub fn draw(visual: &Visual, frame: &DataFrame, types: &[String]) -> Result<Display> {
+    Ok(show::display(visual.picture(frame, Some(types))?))
+}
+
+/// A picture for a page, for programs that show images only, and for terminals.
+pub(crate) fn display(picture: Picture) -> Display {
+    show::display(picture)
 }
 
 fn links(

@@ -43,6 +43,7 @@ use huntbook_workspace::Workspace;
 pub use polars::prelude::DataFrame;
 
 pub use cancel::CancelToken;
+pub use charts::{Visual, draw, draws};
 pub use connections::request::{CacheUse, Partial, Provenance, QueryRequest, Split};
 pub use connections::string::leading as leading_connection;
 pub use error::Error;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use huntbook_wire::{EngineError, Request, Response};
 use serde_json::Value;
 
-use crate::{Engine, Error, QueryRequest, Result, WriteRequest, frames, table};
+use crate::{Engine, Error, QueryRequest, Result, WriteRequest, charts, frames, table};
 
 /// Something to show: a MIME bundle with its metadata.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -110,7 +110,11 @@ impl Engine {
                 Response::Done
             }
             Request::LoadModel { folder, synapse } => Response::Model(self.load_model(&folder, synapse)?),
-            Request::Chart { plan, spec } => Response::Text(self.chart(&plan, &spec)?),
+            Request::Chart { plan, spec, show: false } => Response::Text(self.chart(&plan, &spec)?.svg),
+            Request::Chart { plan, spec, show: true } => {
+                events.display(charts::display(self.chart(&plan, &spec)?).result());
+                Response::Done
+            }
             Request::Display { data, metadata, display_id, update } => {
                 events.display(Display { data, metadata, display_id, update, is_result: false });
                 Response::Done

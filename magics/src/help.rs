@@ -73,10 +73,14 @@ CONNECTION is a connection string, NAME@loganalytics, DATABASE@CLUSTER or @NAME;
 current connection (`%connect`), at first the local workspace. NAME << keeps the rows as a frame, for later queries and
 for Rust cells; they are not shown. A `;` at the end shows nothing. `_` is the result before this one.
 ${x} and `let y = x;` take the value of a Rust variable, as a typed literal.
+`| render KIND` at the end of the query draws its rows; --viz KIND [name=value ...] draws them as any kind of render, or as
+timeline, processtree, sankey, matrix, entitygraph, calendar or histogram.
 
 %kql SecurityEvent | where EventID == 5140 | summarize count() by Account | top 5 by count_
 %kql shares << SecurityEvent | distinct Account, ShareName
 %kql shares | count
+%kql SecurityEvent | summarize count() by bin(TimeGenerated, 1h) | render timechart
+%kql --viz timeline group=Computer SecurityEvent | where EventID == 4688
 %kql --conn prod --last 7d SigninLogs | where ResultType != 0
 %kql Samples@help StormEvents | count
 %kql --run WindowsSecurity.list_host_processes --last 1d host_name=srv1";

@@ -1,9 +1,10 @@
 //! `%kql [CONNECTION] [NAME <<] [OPTIONS] QUERY` and `%%kql`.
 
 pub(crate) mod options;
+mod picture;
 mod run;
 
-use huntbook_engine::{Engine, leading_connection, values_wanted};
+use huntbook_engine::{Engine, Visual, leading_connection, values_wanted};
 
 use crate::MagicError;
 use crate::options::{Given, is_option};
@@ -16,6 +17,8 @@ pub struct Kql {
     /// As it stands in front of the query
     connection: Option<String>,
     given: Given,
+    /// The rows are drawn, whatever the query's `render` says.
+    visual: Option<Visual>,
     /// What follows the head: a query, or words that narrow a list
     text: String,
     /// The query ends with `;`: its rows are not displayed.
@@ -28,6 +31,7 @@ struct Head<'t> {
     bind: Option<String>,
     connection: Option<String>,
     given: Given,
+    visual: Option<Visual>,
     /// The text from the query on
     rest: &'t str,
 }
@@ -42,9 +46,9 @@ impl Kql {
         let listing = matches!(text.trim().trim_start_matches('-'), "conn" | "connect") && text.trim().starts_with('-');
         if listing {
             let given = Given::default();
-            return Ok(Kql { bind: None, connection: None, given, text: String::new(), quiet: false });
+            return Ok(Kql { bind: None, connection: None, given, visual: None, text: String::new(), quiet: false });
         }
-        let Head { mut bind, connection, given, rest } = head(text)?;
+        let Head { mut bind, connection, given, visual, rest } = head(text)?;
         let mut trimmed = rest.trim_end();
         if let Some((body, name)) = named_at_the_end(trimmed) {
             bind = Some(name);
@@ -55,7 +59,7 @@ impl Kql {
         if query.is_empty() && needs_query {
             return Err(MagicError::usage("the query is missing: `%kql SecurityEvent | take 5`"));
         }
-        Ok(Kql { bind, connection, given, text: query.to_owned(), quiet: query.len() < trimmed.len() })
+        Ok(Kql { bind, connection, given, visual, text: query.to_owned(), quiet: query.len() < trimmed.len() })
     }
 
     /// `--conn` and nothing else.
@@ -110,6 +114,9 @@ fn head(text: &str) -> Result<Head<'_>, MagicError> {
         } else if let (None, Some(length)) = (&head.connection, leading_connection(rest)) {
             head.connection = Some(rest[..length].to_owned());
             head.rest = rest[length..].trim_start();
+        } else if let Some((visual, after)) = picture::asked(rest)? {
+            head.visual = Some(visual);
+            head.rest = after;
         } else if is_option(rest) {
             head.rest = options::TABLE.take(rest, &mut head.given)?.trim_start();
         } else {
@@ -177,6 +184,18 @@ mod tests {
             parse(text);
         }
         assert!(Kql::parse("--limit 5").unwrap_err().message.contains("missing"));
+    }
+
+    #[test]
+    fn a_picture_is_told_from_the_query() {
+        let kql = parse("--viz timeline group=Computer mark='2026-11-02 09:00|a b' SecurityEvent | where x == 1");
+        assert_eq!(kql.text, "SecurityEvent | where x == 1");
+        let visual = kql.visual.unwrap();
+        assert_eq!((visual.kind.as_str(), visual.properties.len()), ("timeline", 2));
+        assert_eq!(visual.properties[1].1, "2026-11-02 09:00|a b");
+        let kql = parse("hits << --viz=piechart --limit 3 T\n| count");
+        assert_eq!((kql.text.as_str(), kql.given.value("limit")), ("T\n| count", Some("3")));
+        assert!(Kql::parse("--viz pivot T").unwrap_err().message.contains("there are timechart"));
     }
 
     #[test]

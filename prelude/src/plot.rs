@@ -1,8 +1,16 @@
-//! Hunting charts, drawn by the engine as SVG.
+//! Pictures of frames, drawn by the engine as SVG.
+
+mod visual;
 
 use huntbook_wire::{ChartSpec, Request, Response};
 
-use crate::{Error, Frame, Result, client, display, rt};
+pub use visual::{
+    Calendar, Chart, EntityGraph, Matrix, ProcessTree, Timeline, anomalychart, areachart, barchart, calendar, card,
+    columnchart, entity_graph, linechart, matrix, piechart, process_tree, scatterchart, stackedareachart, timechart,
+    timeline, treemap,
+};
+
+use crate::{Error, Frame, Result, client, rt};
 
 /// Flows from users to resources; mark anomalous ones with [`Sankey::anomalous`].
 pub fn sankey(frame: &Frame) -> Sankey {
@@ -58,12 +66,16 @@ impl Sankey {
 
     /// The chart as SVG text.
     pub fn svg(&self) -> Result<String> {
-        let Sankey { frame, title, source, target, value, anomalous } = self.clone();
-        chart(&frame, ChartSpec::Sankey { title, source, target, value, anomalous })
+        svg(&self.frame, self.spec())
     }
 
     pub fn evcxr_display(&self) {
-        show(self.svg());
+        show(&self.frame, self.spec());
+    }
+
+    fn spec(&self) -> ChartSpec {
+        let Sankey { frame: _, title, source, target, value, anomalous } = self.clone();
+        ChartSpec::Sankey { title, source, target, value, anomalous }
     }
 }
 
@@ -108,26 +120,30 @@ impl Histogram {
 
     /// The chart as SVG text.
     pub fn svg(&self) -> Result<String> {
-        let Histogram { frame, title, column, series, threshold, bins } = self.clone();
-        chart(&frame, ChartSpec::Histogram { title, column, series, threshold, bins })
+        svg(&self.frame, self.spec())
     }
 
     pub fn evcxr_display(&self) {
-        show(self.svg());
+        show(&self.frame, self.spec());
+    }
+
+    fn spec(&self) -> ChartSpec {
+        let Histogram { frame: _, title, column, series, threshold, bins } = self.clone();
+        ChartSpec::Histogram { title, column, series, threshold, bins }
     }
 }
 
-fn chart(frame: &Frame, spec: ChartSpec) -> Result<String> {
-    match client::call(&Request::Chart { plan: frame.plan().clone(), spec })? {
+fn svg(frame: &Frame, spec: ChartSpec) -> Result<String> {
+    match client::call(&Request::Chart { plan: frame.plan().clone(), spec, show: false })? {
         Response::Text(svg) => Ok(svg),
         other => Err(Error::new("EngineError", format!("unexpected answer {other:?}"))),
     }
 }
 
-fn show(svg: Result<String>) {
+fn show(frame: &Frame, spec: ChartSpec) {
+    rt::flush_pending();
     rt::flush_stdout();
-    match svg {
-        Ok(svg) => display::result([("image/svg+xml", svg), ("text/plain", "[chart]".to_owned())]),
-        Err(error) => panic!("{error}"),
+    if let Err(error) = client::call(&Request::Chart { plan: frame.plan().clone(), spec, show: true }) {
+        panic!("{error}");
     }
 }

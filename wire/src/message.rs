@@ -109,9 +109,11 @@ pub enum Request {
         folder: String,
         synapse: bool,
     },
+    /// Draws the plan's rows: shown as the cell's value, or answered with SVG text.
     Chart {
         plan: Plan,
         spec: ChartSpec,
+        show: bool,
     },
     /// A display from user code: a MIME bundle.
     Display {
@@ -307,4 +309,6 @@ pub enum ChartSpec {
         threshold: Option<f64>,
         bins: Option<usize>,
     },
+    /// A kind of KQL's `render`, or a hunting visual, with its properties.
+    Visual { kind: String, properties: Vec<(String, String)> },
 }

@@ -9,6 +9,7 @@ use huntbook_engine::{
 
 use super::Kql;
 use super::options::TABLE;
+use super::picture;
 use crate::MagicError;
 use crate::connect::{connections, text};
 
@@ -215,12 +216,12 @@ impl Kql {
                 answer.earlier_results + 1
             )));
         }
-        if let Some(render) = &answer.render {
-            displays.push(text(&format!("`render {}` is not drawn yet: the rows are shown as a table", render.kind)));
-        }
+        let (drawn, note) = picture::drawn(&answer, self.visual.as_ref())?;
+        displays.extend(note.as_deref().map(text));
         let limit: i64 = self.given.number("limit")?.unwrap_or(table::DEFAULT_LIMIT as i64);
-        if let Ok(limit) = usize::try_from(limit) {
-            let mut display = table::render(&answer.frame, Some(&answer.types), limit).result();
+        let table = |limit| table::render(&answer.frame, Some(&answer.types), limit);
+        if let Some(shown) = drawn.or_else(|| usize::try_from(limit).ok().map(table)) {
+            let mut display = shown.result();
             display.metadata.insert("huntbook".to_owned(), Value::String(provenance));
             displays.push(display);
         }
