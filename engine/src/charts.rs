@@ -25,7 +25,7 @@ impl Engine {
                     right_label: target.clone(),
                     ..SankeyOptions::default()
                 };
-                Ok(huntbook_plots::sankey(&links, &options)?.svg)
+                Ok(huntbook_plots::sankey(&links, &options)?)
             }
             ChartSpec::Histogram { title, column, series, threshold, bins } => {
                 let values = series_of(&frame, column, series.as_deref())?;
@@ -36,7 +36,7 @@ impl Engine {
                     bins: *bins,
                     ..HistogramOptions::default()
                 };
-                Ok(huntbook_plots::histogram(&values, &options)?.svg)
+                Ok(huntbook_plots::histogram(&values, &options)?)
             }
             ChartSpec::Visual { kind, properties } => {
                 Visual { kind: kind.clone(), properties: properties.clone() }.picture(&frame, None)

@@ -136,9 +136,10 @@ pub(super) fn clip(text: &str, limit: usize) -> String {
 }
 
 fn in_full(text: &str) -> String {
+    let text = crate::redact::text(text);
     let length = text.chars().count();
     if length <= MOST_IN_FULL {
-        return text.to_owned();
+        return text.into_owned();
     }
     let kept: String = text.chars().take(MOST_IN_FULL).collect();
     format!("{kept}… ({} characters)", super::thousands(length))
