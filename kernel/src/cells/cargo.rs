@@ -14,11 +14,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 use std::{fs, io};
 
@@ -90,9 +89,6 @@ fn as_rustup(bin: &Path, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
 
 fn as_cargo(bin: &Path, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let folder = bin.parent().context("the stand-in for cargo lies in no build folder")?;
-    if arguments.first().is_some_and(|argument| argument == "metadata") {
-        return metadata(bin, arguments);
-    }
     if !arguments.iter().any(|argument| argument == "build") {
         return Err(Command::new(bin.join(REAL_CARGO)).args(arguments).exec()).context("cargo cannot be started");
     }
@@ -107,18 +103,6 @@ fn as_cargo(bin: &Path, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let code = real_build(bin, folder, arguments, key);
     build.end(folder, None);
     code
-}
-
-/// cargo's answer, cut to what rust-analyzer needs of it.
-fn metadata(bin: &Path, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
-    let mut cargo = Command::new(bin.join(REAL_CARGO));
-    let answer = cargo.args(arguments).stderr(Stdio::inherit()).output().context("cargo cannot be started")?;
-    let pruned = serde_json::from_slice(&answer.stdout).ok().and_then(super::metadata::pruned);
-    match pruned.filter(|_| answer.status.success()) {
-        Some(pruned) => serde_json::to_writer(io::stdout().lock(), &pruned)?,
-        None => io::stdout().write_all(&answer.stdout)?,
-    }
-    Ok(code(answer.status))
 }
 
 /// Lets cargo build. `None` for the key: what it does cannot be kept.

@@ -7,7 +7,6 @@ pub mod cargo;
 mod compile_error;
 mod fates;
 mod identifiers;
-mod metadata;
 mod timing;
 mod toolchain;
 
