@@ -39,7 +39,9 @@ impl WorkspaceQueries {
         let token = CancelToken::new();
         let cancelled = token.clone();
         request.cancel.on_cancel(move || cancelled.cancel());
-        let mut engine = KqlEngine::new(Served { catalog, scopes: request.scopes.clone() }).with_cancel_token(token);
+        let served = Served { catalog, scopes: request.scopes.clone() };
+        // A query whose client has gone must stop wherever it is.
+        let mut engine = KqlEngine::new(served).with_cancel_token(token).with_memory_limit(MEMORY).in_batches();
         if let Some(rows) = request.first_rows {
             engine = engine.with_first_rows(rows);
         }
