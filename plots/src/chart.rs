@@ -46,7 +46,7 @@ pub fn chart(data: &ChartData, options: &ChartOptions) -> Result<Picture, PlotEr
     }
     let text = plain::text(&model, options);
     let svg = match options.kind {
-        ChartKind::Column | ChartKind::Bar if model.has_too_many_bars() => lines::draw(model.as_area(), options)?,
+        ChartKind::Column | ChartKind::Bar if model.has_too_many_bars() => lines::draw(model.into_area(), options)?,
         ChartKind::Column => bars::draw_columns(model, options)?,
         ChartKind::Bar => bars::draw_bars(model, options)?,
         ChartKind::Pie => pie::draw(model, options),

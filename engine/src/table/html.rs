@@ -39,7 +39,7 @@ const SCRIPT: &str = "<script data-huntbook>(function(s){var d=s&&s.parentElemen
     page=Math.min(page,pages-1);while(b.firstChild)b.removeChild(b.firstChild);\
     kept.slice(page*size,(page+1)*size).forEach(function(r){b.appendChild(r)});\
     p.hidden=n.hidden=pages<2;p.disabled=page===0;n.disabled=page===pages-1;\
-    info.textContent=(pages>1?'page '+(page+1)+' of '+pages:'')+(q?' '+kept.length+' of the rows shown':'')}\
+    info.textContent=(pages>1?'page '+(page+1)+' of '+pages:'')+(q?' '+kept.length+' of '+rows.length+' rows':'')}\
     f.oninput=function(){page=0;draw()};p.onclick=function(){page--;draw()};n.onclick=function(){page++;draw()};\
     [].forEach.call(t.tHead.rows[0].cells,function(h,i){h.style.cursor='pointer';h.title='click to sort';\
     h.onclick=function(){dir=col===i?-dir:1;col=i;\

@@ -234,7 +234,7 @@ impl Model {
     }
 
     /// Bars too thin to see become the area they would cover.
-    pub(super) fn as_area(mut self) -> Model {
+    pub(super) fn into_area(mut self) -> Model {
         self.notes.push("The bars would be thinner than a pixel: they are drawn as an area.".to_owned());
         self.is_filled = true;
         self
@@ -286,11 +286,12 @@ fn positions(data: &ChartData, x: Option<usize>, kind: ChartKind) -> (X, Vec<f64
     let rows = 0..data.rows();
     let Some(column) = x else { return (X::Numbers, rows.map(|row| row as f64).collect()) };
     let values = &data.columns()[column].values;
-    let is_categorical = match (kind, values) {
-        (_, Values::Texts(_)) | (ChartKind::Pie | ChartKind::Treemap | ChartKind::Bar, _) => true,
-        (ChartKind::Column, Values::Numbers(_)) => true,
-        _ => false,
-    };
+    let is_categorical = matches!(
+        (kind, values),
+        (_, Values::Texts(_))
+            | (ChartKind::Pie | ChartKind::Treemap | ChartKind::Bar, _)
+            | (ChartKind::Column, Values::Numbers(_))
+    );
     if !is_categorical {
         let kind = if matches!(values, Values::Times(_)) { X::Times } else { X::Numbers };
         return (kind, rows.map(|row| values.position(row)).collect());

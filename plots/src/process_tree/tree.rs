@@ -334,8 +334,10 @@ mod tests {
     use crate::Column;
 
     /// host, second, process, id, parent's process, parent's id
-    fn forest(rows: &[(&str, i64, &str, &str, &str, &str)]) -> Forest {
-        let texts = |name: &str, of: fn(&(&str, i64, &str, &str, &str, &str)) -> String| Column {
+    type Logged<'t> = (&'t str, i64, &'t str, &'t str, &'t str, &'t str);
+
+    fn forest(rows: &[Logged<'_>]) -> Forest {
+        let texts = |name: &str, of: fn(&Logged<'_>) -> String| Column {
             name: name.into(),
             values: Values::Texts(rows.iter().map(of).collect()),
         };
