@@ -35,13 +35,19 @@ pub(super) struct Gathered {
     pub(super) named: Vec<String>,
 }
 
+/// A file and a place in it: what comes first is told.
+type Order = (usize, u64);
+type Failure = (Order, Error);
+/// Files that are read at present
+type Open = Vec<(usize, Arc<Mutex<Source>>)>;
+
 struct Shared<'r> {
     items: &'r [Item],
     reading: &'r Reading<'r>,
     progress: &'r Arc<Progress>,
     queue: Mutex<Queue>,
-    done: Mutex<Vec<((usize, u64), Decoded)>>,
-    failure: Mutex<Option<((usize, u64), Error)>>,
+    done: Mutex<Vec<(Order, Decoded)>>,
+    failure: Mutex<Option<Failure>>,
     bad: Mutex<Bad>,
     held: AtomicUsize,
     stopped: AtomicBool,
@@ -51,13 +57,13 @@ struct Shared<'r> {
 struct Queue {
     /// Not yet opened
     waiting: VecDeque<usize>,
-    open: Vec<(usize, Arc<Mutex<Source>>)>,
+    open: Open,
 }
 
 #[derive(Default)]
 struct Bad {
     count: u64,
-    named: Vec<((usize, u64), String)>,
+    named: Vec<(Order, String)>,
 }
 
 /// Reads the files. Rows come in the order of `items`, and within a file in its order.
@@ -120,7 +126,7 @@ impl Shared<'_> {
     }
 
     /// Lines of whichever file has some at once; opens files ahead of need.
-    fn next_part(&self, workers: usize) -> std::result::Result<Option<(usize, Part)>, ((usize, u64), Error)> {
+    fn next_part(&self, workers: usize) -> std::result::Result<Option<(usize, Part)>, Failure> {
         loop {
             let open = self.open_ahead(workers)?;
             let Some((first_file, first)) = open.first() else { return Ok(None) };
@@ -140,10 +146,7 @@ impl Shared<'_> {
         }
     }
 
-    fn open_ahead(
-        &self,
-        workers: usize,
-    ) -> std::result::Result<Vec<(usize, Arc<Mutex<Source>>)>, ((usize, u64), Error)> {
+    fn open_ahead(&self, workers: usize) -> std::result::Result<Open, Failure> {
         let mut queue = lock(&self.queue);
         while let Some(next) = queue.waiting.front().copied() {
             let is_remote = matches!(self.items[next].place, ItemPlace::Remote(..));
@@ -219,7 +222,7 @@ impl Shared<'_> {
     }
 
     /// Of several failures, the first one in the order of the files is told.
-    fn fail(&self, order: (usize, u64), error: Error) {
+    fn fail(&self, order: Order, error: Error) {
         self.stopped.store(true, Relaxed);
         let mut failure = lock(&self.failure);
         if failure.as_ref().is_none_or(|(known, _)| order < *known) {

@@ -20,16 +20,16 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
         match pattern[at] {
             '*' => {
                 let mut open = false;
-                for place in 0..=name.len() {
+                for (place, now) in next.iter_mut().enumerate() {
                     open |= reached[place];
-                    next[place] = open;
+                    *now = open;
                     open &= is_deep || name.get(place) != Some(&'/');
                 }
             }
             letter => {
-                for place in 0..name.len() {
-                    next[place + 1] =
-                        reached[place] && (name[place] == letter || (letter == '?' && name[place] != '/'));
+                for (place, actual) in name.iter().enumerate() {
+                    let fits = *actual == letter || (letter == '?' && *actual != '/');
+                    next[place + 1] = reached[place] && fits;
                 }
             }
         }

@@ -19,7 +19,7 @@ pub(super) struct Sink {
 
 enum Target {
     Local { file: File, part: PathBuf, path: PathBuf, overwrite: bool, is_done: bool },
-    Remote(Option<BlobWriter>),
+    Remote(Option<Box<BlobWriter>>),
 }
 
 impl Sink {
@@ -98,7 +98,7 @@ fn remote_target(remote: &Remote, bytes: Option<u64>, overwrite: bool, cancel: &
     if !overwrite && found(cancel, remote)?.is_some() {
         return Err(Error::new("BlobError", format!("`{container}/{path}` exists: --overwrite replaces it")));
     }
-    Ok(Target::Remote(Some(account.write(container, path, bytes, overwrite))))
+    Ok(Target::Remote(Some(Box::new(account.write(container, path, bytes, overwrite)))))
 }
 
 impl Write for Sink {
