@@ -23,7 +23,7 @@ const PACKAGES: [&str; 14] = [
     "papermill>=2.6,<3",
     "pytest>=8,<10",
     "psutil>=6,<8",
-    "duckdb-kql>=1.1,<2",
+    "duckdb-kql[duckdb]>=1.1,<2",
     // The clients that `huntbook serve` is made for. Kqlmagic draws with prettytable as it was before 3.12.
     "azure-monitor-query>=2,<3",
     "azure-monitor-ingestion>=1.1,<2",
