@@ -51,7 +51,8 @@ impl<C: Catalog> InRange<C> {
 
 /// Is the time that a text tells within the range?
 fn texts_within(time: Expr, range: TimeRange) -> Expr {
-    let within = |text: &str| ticks::parse_datetime(text).is_some_and(|time| (range.from..range.to).contains(&time));
+    let within =
+        move |text: &str| ticks::parse_datetime(text).is_some_and(|time| (range.from..range.to).contains(&time));
     let run = move |column: Column| -> PolarsResult<Column> {
         let hits: BooleanChunked = column.str()?.iter().map(|text| Some(text.is_some_and(within))).collect();
         Ok(hits.with_name(column.name().clone()).into_column())
