@@ -415,7 +415,7 @@ def duckdb_kql(tmp_path: Path) -> Iterator[str]:
     if program is None:
         pytest.skip("duckdb-kql is not installed")
     script = tmp_path / "init.sql"
-    script.write_text("CREATE TABLE Logins AS SELECT * FROM (VALUES ('ann', 3, TIMESTAMP '2026-03-01 00:00:00')) t(who, n, at);")
+    script.write_text("CREATE TABLE Logins AS SELECT * FROM (VALUES ('ann', 3, TIMESTAMP '2026-03-01 00:00:00')) t(who, n, seen);")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -434,5 +434,5 @@ def duckdb_kql(tmp_path: Path) -> Iterator[str]:
 
 def test_another_kusto_server_answers(own_kernel: Kernel, duckdb_kql: str) -> None:
     assert "connected to duck" in own_kernel.ok(f"%connect {duckdb_kql}").text
-    own_kernel.ok("%kql found << Logins | where n > 1 | project who, n, at")
-    assert own_kernel.count("found | where who == 'ann' and n == 3 and at == datetime(2026-03-01)") == 1
+    own_kernel.ok("%kql found << Logins | where n > 1 | project who, n, seen")
+    assert own_kernel.count("found | where who == 'ann' and n == 3 and seen == datetime(2026-03-01)") == 1
