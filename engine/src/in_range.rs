@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use huntbook_kql::{Catalog, Column, Diagnostic, GeoDatabase, KqlType, Literal, StoredFunction, TableFunction, ticks};
+use huntbook_kql::{
+    Catalog, Column as KqlColumn, Diagnostic, GeoDatabase, KqlType, Literal, StoredFunction, TableFunction, ticks,
+};
 use polars::prelude::*;
 
 use crate::time_range::TimeRange;
@@ -21,9 +23,17 @@ impl<C: Catalog> InRange<C> {
         InRange { inner, range, column: column.unwrap_or_else(|| TIME_COLUMN.to_owned()) }
     }
 
-    fn narrowed(&self, mut frame: LazyFrame) -> PolarsResult<LazyFrame> {
+    fn narrowed(&self, table: &str, mut frame: LazyFrame) -> PolarsResult<LazyFrame> {
         let schema = frame.collect_schema()?;
-        let Some(DataType::Datetime(unit, _)) = schema.get(&self.column) else { return Ok(frame) };
+        let time = Expr::Column(PlSmallStr::from_str(&self.column));
+        let unit = match schema.get(&self.column) {
+            Some(DataType::Datetime(unit, _)) => unit,
+            // Files of text have times as text.
+            Some(DataType::String) if self.inner.column_type(table, &self.column) == Some(KqlType::Datetime) => {
+                return Ok(frame.filter(texts_within(time, self.range)));
+            }
+            _ => return Ok(frame),
+        };
         let per_unit = |ticks: i64| {
             let since_1970 = ticks - ticks::UNIX_EPOCH;
             match unit {
@@ -33,11 +43,21 @@ impl<C: Catalog> InRange<C> {
             }
         };
         let moment = |value: i64| lit(value).cast(DataType::Datetime(*unit, None));
-        let time = col(PlSmallStr::from_str(&self.column));
         let since = time.clone().gt_eq(moment(per_unit(self.range.from)));
         let until = time.lt(moment(per_unit(self.range.to)));
         Ok(frame.filter(since.and(until)))
     }
+}
+
+/// Is the time that a text tells within the range?
+fn texts_within(time: Expr, range: TimeRange) -> Expr {
+    let within =
+        move |text: &str| ticks::parse_datetime(text).is_some_and(|time| (range.from..range.to).contains(&time));
+    let run = move |column: Column| -> PolarsResult<Column> {
+        let hits: BooleanChunked = column.str()?.iter().map(|text| Some(text.is_some_and(within))).collect();
+        Ok(hits.with_name(column.name().clone()).into_column())
+    };
+    time.map(run, |_, field| Ok(Field::new(field.name().clone(), DataType::Boolean)))
 }
 
 /// A bound between two units belongs to the later one: rows have whole units.
@@ -48,7 +68,7 @@ fn rounded_up(ticks: i64, unit: i64) -> i64 {
 impl<C: Catalog> Catalog for InRange<C> {
     fn table(&self, name: &str) -> Result<Option<LazyFrame>, String> {
         let Some(frame) = self.inner.table(name)? else { return Ok(None) };
-        self.narrowed(frame).map(Some).map_err(|error| error.to_string())
+        self.narrowed(name, frame).map(Some).map_err(|error| error.to_string())
     }
 
     fn table_names(&self) -> Vec<String> {
@@ -59,7 +79,7 @@ impl<C: Catalog> Catalog for InRange<C> {
         self.inner.scalar(name)
     }
 
-    fn schema(&self, table: &str) -> Option<Arc<[Column]>> {
+    fn schema(&self, table: &str) -> Option<Arc<[KqlColumn]>> {
         self.inner.schema(table)
     }
 
@@ -107,7 +127,7 @@ impl<C: Catalog> Catalog for InRange<C> {
 
 #[cfg(test)]
 mod tests {
-    use huntbook_kql::catalogs::Frames;
+    use huntbook_kql::catalogs::{Files, Frames};
 
     use super::*;
 
@@ -125,5 +145,16 @@ mod tests {
         for (table, rows) in [("Micro", 1), ("Nano", 2), ("Other", 1)] {
             assert_eq!(engine.run(table).unwrap().frame.height(), rows, "{table}");
         }
+    }
+
+    #[test]
+    fn times_of_text_files_count_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let line = |day: i64| format!("{{\"TimeGenerated\": \"2026-03-0{day}T00:00:00Z\"}}\n");
+        std::fs::write(&path, (1..=3).map(line).collect::<String>()).unwrap();
+        let range = TimeRange::of_options(Some("2026-03-02"), Some("2026-03-03"), None, 0).unwrap().unwrap();
+        let engine = huntbook_kql::Engine::new(InRange::new(Files::new().with("Events", path), range, None));
+        assert_eq!(engine.run("Events").unwrap().frame.height(), 1);
     }
 }

@@ -103,7 +103,7 @@ def test_inspection(kernel: Kernel) -> None:
     assert found["found"] and "`score`: column, real" in found["data"]["text/markdown"]
     assert "- `user`: string" in inspected(kernel, "%kql hi‸ts")["data"]["text/plain"]
     assert "ago(timespan)" in inspected(kernel, "%kql print a‸go(1d)")["data"]["text/plain"]
-    assert "%kql [NAME <<]" in inspected(kernel, "%kq‸l hits")["data"]["text/plain"]
+    assert "[NAME <<]" in inspected(kernel, "%kq‸l hits")["data"]["text/plain"]
     assert not inspected(kernel, "zz_no_such‸_name")["found"]
 
 

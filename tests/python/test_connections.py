@@ -145,6 +145,7 @@ def scripted() -> Iterator[Scripted]:
     service = Scripted()
     yield service
     service.server.shutdown()
+    service.server.server_close()
 
 
 @pytest.fixture
@@ -188,7 +189,8 @@ def test_connect_asks_the_service_and_says_who_was_let_in(own_kernel: Kernel, se
 
 def test_rows_survive_the_way_there_and_back(own_kernel: Kernel, served: Served) -> None:
     assert "1 of 1 rows accepted" in write(own_kernel)
-    query = "Written_CL | extend inner = tostring(bag.a[2].b) | project TimeGenerated, user, n, inner, gone, part, yes"
+    # A column that is null in all rows is no column of a table that the service makes of them.
+    query = "Written_CL | extend inner = tostring(bag.a[2].b), gone = column_ifexists('gone', long(null)) | project-away bag"
     own_kernel.ok(f"%kql back << --conn local_la {query}")
     same = (
         "back | where TimeGenerated == datetime(2026-03-01T01:02:03.1234567Z) and user == 'ann \"the é\"\\n' "
@@ -326,13 +328,12 @@ def test_kept_answers_are_replayed_and_queried(own_kernel: Kernel, scripted: Scr
     assert "cached" in again and "61 rows" in again and len(scripted.asked) == asked
     own_kernel.ok(f"%kql --cache hour --ttl 0s {query}")
     assert len(scripted.asked) == asked + 1
-    scripted.server.shutdown()
-    scripted.server.server_close()
+    asked = len(scripted.asked)
     assert "61 rows" in own_kernel.ok(f"%kql --replay hour {query}").text
     assert "hour" in own_kernel.fails("%kql --replay hour Big | take 1", "CacheError").error_text
     assert own_kernel.value("%kql @local hour | where n >= 30 | count").split()[-1] == "31"
     assert "61 rows" in own_kernel.ok("%kql --cache-list").text
-    assert own_kernel.fails("%kql print 1", "ConnectionError").error_text
+    assert len(scripted.asked) == asked, "nobody was asked"
 
 
 def test_several_places_at_once(own_kernel: Kernel, scripted: Scripted) -> None:
@@ -414,7 +415,7 @@ def duckdb_kql(tmp_path: Path) -> Iterator[str]:
     if program is None:
         pytest.skip("duckdb-kql is not installed")
     script = tmp_path / "init.sql"
-    script.write_text("CREATE TABLE Logins AS SELECT * FROM (VALUES ('ann', 3, TIMESTAMP '2026-03-01 00:00:00')) t(who, n, at);")
+    script.write_text("CREATE TABLE Logins AS SELECT * FROM (VALUES ('ann', 3, TIMESTAMP '2026-03-01 00:00:00')) t(who, n, seen);")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -433,5 +434,5 @@ def duckdb_kql(tmp_path: Path) -> Iterator[str]:
 
 def test_another_kusto_server_answers(own_kernel: Kernel, duckdb_kql: str) -> None:
     assert "connected to duck" in own_kernel.ok(f"%connect {duckdb_kql}").text
-    own_kernel.ok("%kql found << Logins | where n > 1 | project who, n, at")
-    assert own_kernel.count("found | where who == 'ann' and n == 3 and at == datetime(2026-03-01)") == 1
+    own_kernel.ok("%kql found << Logins | where n > 1 | project who, n, seen")
+    assert own_kernel.count("found | where who == 'ann' and n == 3 and seen == datetime(2026-03-01)") == 1

@@ -69,7 +69,12 @@ impl Asking<'_> {
     pub(super) fn whole(&self, query: &str, range: Option<TimeRange>) -> Result<Found> {
         let began = Instant::now();
         let allow = self.request.partial != Partial::Error;
-        let reply = self.ask(query, range, allow).map_err(|error| self.error(&error, query))?;
+        let reply = self.ask(query, range, allow).map_err(|error| match too_large(&error) {
+            Some(why) if is_partial(&error) => {
+                too_much(&why, "Ask for a shorter time range, or leave out `--split off`")
+            }
+            _ => self.error(&error, query),
+        })?;
         self.found(reply, began)
     }
 

@@ -208,7 +208,8 @@ impl Engine {
         let how = format!("{:?} {:?} {:?}", request.properties, request.time_column, request.split);
         let key = cache::key(&[&place, query, &range, &how]);
         let now = chrono::Utc::now().timestamp();
-        let oldest = wanted.ttl.map(|ttl| now - ttl / ticks::SECOND);
+        // No time at all is not even this second.
+        let oldest = wanted.ttl.map(|ttl| if ttl < ticks::SECOND { i64::MAX } else { now - ttl / ticks::SECOND });
         let kept = cache.find(&wanted.name, &key, oldest)?;
         if let Some((entry, rows)) =
             kept.filter(|(entry, _)| entry.place == place && entry.query == query && entry.range == range)
