@@ -55,7 +55,16 @@ impl Engine {
     ///
     /// Errors: a functions folder that cannot be read.
     pub fn kql_engine(&self) -> Result<KqlEngine> {
-        let mut catalog = Layered::new().with(Named::snapshot(self));
+        self.engine_below(Named::snapshot(self))
+    }
+
+    /// KQL without what only the session knows, its frames and values: for queries that will run elsewhere.
+    pub(crate) fn kql_engine_of_tables(&self) -> Result<KqlEngine> {
+        self.engine_below(Named::nothing(self))
+    }
+
+    fn engine_below(&self, named: Named) -> Result<KqlEngine> {
+        let mut catalog = Layered::new().with(named);
         let state = self.state();
         catalog = catalog.with(state.attached.files.clone());
         catalog = catalog.with(Stored::new(self));
@@ -153,6 +162,10 @@ struct Named {
 }
 
 impl Named {
+    fn nothing(engine: &Engine) -> Named {
+        Named { folder: engine.settings.workspace.clone(), frames: Vec::new(), scalars: Vec::new() }
+    }
+
     fn snapshot(engine: &Engine) -> Named {
         let state = engine.state();
         let frame = |(name, _, _): (String, usize, usize)| {
