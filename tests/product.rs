@@ -30,7 +30,7 @@ const PACKAGES: &[&str] = &[
     "Kqlmagic==0.1.114.post26",
     "prettytable<3.12",
     "setuptools<81",
-    "duckdb-kql>=1.1,<2",
+    "duckdb-kql[duckdb]>=1.1,<2",
 ];
 /// Variables, by how they begin, that `cargo test` and rustup set and a user's shell does not.
 const SET_BY_CARGO: [&str; 9] = [

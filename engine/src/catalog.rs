@@ -82,16 +82,25 @@ impl Engine {
     /// Errors: a functions folder that cannot be read, a folder that is not there.
     pub(crate) fn engine_at(&self, place: &Place, range: Option<(TimeRange, Option<String>)>) -> Result<KqlEngine> {
         let catalog = self.catalog_at(place)?;
-        let engine = match range {
+        Ok(self.with_settings(match range {
             Some((range, column)) => KqlEngine::new(InRange::new(catalog, range, column)),
             None => KqlEngine::new(catalog),
-        };
+        }))
+    }
+
+    /// KQL without what only the session knows, its frames and values: for queries that will run elsewhere.
+    pub(crate) fn kql_engine_of_tables(&self) -> Result<KqlEngine> {
+        let catalog = self.catalog_below(Named::nothing(self), &Place::Workspace)?;
+        Ok(self.with_settings(KqlEngine::new(catalog)))
+    }
+
+    fn with_settings(&self, engine: KqlEngine) -> KqlEngine {
         let (parameters, limits) = {
             let state = self.state();
             (state.attached.parameters.clone(), state.attached.limits)
         };
         let engine = engine.with_limits(limits);
-        Ok(parameters.into_iter().fold(engine, |engine, (name, value)| engine.with_parameter(name, value)))
+        parameters.into_iter().fold(engine, |engine, (name, value)| engine.with_parameter(name, value))
     }
 
     /// What a query can name now.
@@ -106,7 +115,11 @@ impl Engine {
 
     /// What a query can name at a place on this machine.
     pub(crate) fn catalog_at(&self, place: &Place) -> Result<Layered> {
-        let mut catalog = Layered::new().with(Named::snapshot(self));
+        self.catalog_below(Named::snapshot(self), place)
+    }
+
+    fn catalog_below(&self, named: Named, place: &Place) -> Result<Layered> {
+        let mut catalog = Layered::new().with(named);
         let state = self.state();
         catalog = catalog.with(state.attached.files.clone());
         let own = [self.workspace.folder().join("watchlists")];
@@ -234,6 +247,10 @@ struct Named {
 }
 
 impl Named {
+    fn nothing(engine: &Engine) -> Named {
+        Named { folder: engine.settings.workspace.clone(), frames: Vec::new(), scalars: Vec::new() }
+    }
+
     fn snapshot(engine: &Engine) -> Named {
         let state = engine.state();
         let frame = |name: String| {

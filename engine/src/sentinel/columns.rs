@@ -16,7 +16,7 @@ impl Engine {
     /// Errors: a functions folder that cannot be read.
     pub fn rule_problems(&self, file: &RuleFile) -> Result<Vec<Problem>> {
         let mut problems = file.problems();
-        problems.extend(query_problems(file, &self.kql_engine()?));
+        problems.extend(query_problems(file, &self.kql_engine_of_tables()?));
         problems.sort_by_key(|problem| problem.line);
         Ok(problems)
     }

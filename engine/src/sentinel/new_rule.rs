@@ -84,7 +84,7 @@ impl Engine {
     ///
     /// Errors: a query that is not right, an entity or detail that cannot be read.
     pub fn new_rule(&self, new: &NewRule) -> Result<Rule> {
-        let check = self.kql_engine()?.check(&new.query);
+        let check = self.kql_engine_of_tables()?.check(&new.query);
         if !check.bound {
             let shown: Vec<String> = check.diagnostics.iter().map(|found| found.render(&new.query)).collect();
             return Err(Error::new("KqlError", shown.join("\n")));

@@ -64,7 +64,7 @@ impl Engine {
         if !problems.is_empty() {
             return Err(Error::new("RuleError", listed(&file.name, &problems)));
         }
-        let engine = self.kql_engine()?;
+        let engine = self.kql_engine_of_tables()?;
         let runs = self.runs(&file.rule, times, &engine)?;
         let file = file.clone();
         self.cancel.run(move |token| {

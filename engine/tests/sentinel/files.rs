@@ -253,6 +253,11 @@ fn the_query_and_its_columns_are_checked() {
     ]) {
         assert!(problem.starts_with(expected), "{problem}");
     }
+    // A rule runs where no notebook is: frames and Rust values are nothing to it.
+    let rows = engine.kql("Access_CL | take 1").unwrap();
+    engine.keep(rows.frame, Some("hits"));
+    let problems = found(&changed("Access_CL", "hits"));
+    assert!(problems[0].contains("unknown table `hits`"), "{problems:?}");
     let problems = found(&changed("Access_CL", "Accesses_CL"));
     assert!(problems[0].starts_with("16: ") && problems[0].contains("did you mean `Access_CL`?"), "{problems:?}");
 }
