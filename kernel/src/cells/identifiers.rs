@@ -67,7 +67,7 @@ pub(crate) fn nameless_let(code: &str) -> Option<usize> {
 
 /// Does the code await outside functions, closures and blocks that are `async` themselves?
 pub(crate) fn awaits(code: &str) -> bool {
-    if !mentions_await(code) {
+    if !mentions_await(code) && !code.contains("tokio::") {
         return false;
     }
     let file = SourceFile::parse(&format!("fn cell() {{{code}\n}}"), Edition::LATEST);
@@ -75,8 +75,14 @@ pub(crate) fn awaits(code: &str) -> bool {
         matches!(node.kind(), SyntaxKind::BLOCK_EXPR | SyntaxKind::FN | SyntaxKind::CLOSURE_EXPR)
             && node.children_with_tokens().any(|child| child.kind() == SyntaxKind::ASYNC_KW)
     };
-    let awaits =
-        |node: &SyntaxNode| node.kind() == SyntaxKind::AWAIT_EXPR && !node.ancestors().any(|above| is_async(&above));
+    // tokio's macros await what they are given, wherever they stand.
+    let is_macro = |node: &SyntaxNode| {
+        const MACROS: [&str; 3] = ["tokio::join!", "tokio::try_join!", "tokio::select!"];
+        node.kind() == SyntaxKind::MACRO_CALL && MACROS.iter().any(|name| node.text().to_string().starts_with(name))
+    };
+    let awaits = |node: &SyntaxNode| {
+        (node.kind() == SyntaxKind::AWAIT_EXPR || is_macro(node)) && !node.ancestors().any(|above| is_async(&above))
+    };
     file.syntax_node().descendants().any(|node| awaits(&node))
 }
 
@@ -90,7 +96,13 @@ mod tests {
 
     #[test]
     fn awaiting_is_told_from_async_code() {
-        for code in ["f().await", "let x = g(1)\n    .await?;\nx", "if a { f().await; }", "(async { 1 }).await"] {
+        for code in [
+            "f().await",
+            "let x = g(1)\n    .await?;\nx",
+            "if a { f().await; }",
+            "(async { 1 }).await",
+            "tokio::join!(f(), g());",
+        ] {
             assert!(awaits(code), "{code}");
         }
         for code in [
