@@ -7,20 +7,6 @@ use std::path::{Path, PathBuf};
 
 type Error = Box<dyn std::error::Error>;
 
-/// Features that a `:dep` of the usual crates (tokio, chrono, clap, indexmap, regex, serde, url) asks of crates below the
-/// prelude. A crate with one feature more is another crate: cargo would build the prelude again, and a cell process that
-/// has loaded the old one must go. So the prelude asks for them from the start; it uses none.
-const COMMON_FEATURES: &str = r#"
-[dependencies]
-indexmap = "2"
-memchr = "2"
-serde = { version = "1", features = ["derive", "rc"] }
-
-# Of serde's derives: there is no build script.
-[build-dependencies]
-syn = { version = "3", features = ["extra-traits", "fold", "full", "visit", "visit-mut"] }
-"#;
-
 fn main() -> Result<(), Error> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
     let mut files = String::from("pub(crate) const SOURCES: &[(&str, &str)] = &[\n");
@@ -67,14 +53,7 @@ fn cell_manifest(root: &Path, package: &str, folder: &str, crate_type: &str) -> 
         }
         dependencies.insert(name.clone(), requirement);
     }
-    let mut tables = toml::Table::new();
-    if package == "huntbook" {
-        let common: toml::Table = COMMON_FEATURES.parse()?;
-        dependencies.extend(table(&common, &["dependencies"])?.clone());
-        tables.insert("build-dependencies".to_owned(), common["build-dependencies"].clone());
-    }
-    tables.insert("dependencies".to_owned(), dependencies.into());
-    let dependencies = toml::to_string(&tables)?;
+    let dependencies = toml::to_string(&toml::Table::from_iter([("dependencies".to_owned(), dependencies.into())]))?;
     Ok(format!(
         "[package]\nname = \"{package}\"\nversion = \"{version}\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"{crate_type}\"]\n\n\
          [workspace]\n\n{dependencies}"

@@ -143,7 +143,7 @@ const TIME: &str = "\
 
 Says how long it took. -v says where: type inference (rust-analyzer), cargo, rustc, loading, running.
 
-%time hits.height()?
+%time hits.height()
 %time -v %kql SecurityEvent | count";
 
 const ENV: &str = "\

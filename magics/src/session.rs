@@ -113,7 +113,7 @@ fn time(rest: &str, text: &str) -> Result<Time, MagicError> {
         };
     }
     if code.trim().is_empty() {
-        return Err(MagicError::usage("`%time` needs code: `%time hits.height()?`, or `%%time` above a whole cell"));
+        return Err(MagicError::usage("`%time` needs code: `%time hits.height()`, or `%%time` above a whole cell"));
     }
     Ok(Time { verbose, code: Some(text.len() - code.len()) })
 }

@@ -259,7 +259,7 @@ def test_who_is_refused_is_told_why_and_sees_no_secret(kernel: Kernel, azurite: 
     azurite.container("guarded")
     azurite.put("guarded/x.jsonl", lines({"n": 1}))
     refusals = [
-        ("%blob read az://guarded/x.jsonl --connection env:WRONG", "AuthenticationFailed"),
+        ("%blob read az://guarded/x.jsonl --connection env:WRONG", "the service answered 403"),
         ("%blob ls az://guarded --connection env:EXPIRED", "expired"),
         ("%blob make az://another --connection env:READ_ONLY", "Authorization"),
         (f"%blob read {azurite.endpoint}/guarded/x.jsonl --anonymous", "cannot"),

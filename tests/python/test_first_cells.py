@@ -70,13 +70,3 @@ def test_code_that_brings_its_own_runtime(start_kernel: Callable[..., Kernel]) -
     kernel.ok(':dep tokio = { version = "1", features = ["rt", "time"] }')
     own = "tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async { std::future::ready(5).await })"
     assert kernel.value(own) == "5"
-
-
-def test_common_crates_leave_the_process_as_it_is(start_kernel: Callable[..., Kernel]) -> None:
-    """A crate that changed the features of those below the prelude would cost the variables."""
-    kernel = start_kernel()
-    kernel.ok("let kept = 5;")
-    outcome = kernel.ok(':dep regex = "1"\n:dep itertools = "*"\n:dep anyhow = "1"\nregex::Regex::new("a+")?.is_match("caat")')
-    assert outcome.text == "true"
-    assert "built anew" not in outcome.stderr
-    assert kernel.value("kept") == "5"

@@ -46,10 +46,12 @@ SHOWN = {
     print!("{c}");
     std::thread::sleep(std::time::Duration::from_millis(15));
 }""",
-    "two writes with a display between": """let (a, b) = storage_key.split_at(40);
-print!("{a}");
-display::text("between");
-println!("{b}");""",
+    "two writes with a display between": """{
+    let (a, b) = storage_key.split_at(40);
+    print!("{a}");
+    display::text("between");
+    println!("{b}");
+}""",
     "raw bytes": 'use std::io::Write; std::io::stdout().write_all(connection_string.as_bytes())?;',
     "the shell": f"!echo '{CONNECTION}'; echo {KEY}",
     "a query": f'%kql print connection = "{CONNECTION}", key = "{KEY}"',

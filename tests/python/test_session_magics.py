@@ -181,7 +181,7 @@ def test_a_restart_names_what_is_lost(kernel: Kernel) -> None:
     assert "lost_one" in kernel.ok("%restart").text
     assert kernel.value("kept_function()") == "7"
     assert kernel.count("hits") == 2
-    assert kernel.value("hits.height()?") == "2"
+    assert kernel.value("hits.height()") == "2"
     count = kernel.ok("1").reply["execution_count"]
     error = kernel.fails("lost_one", "CompileError").error_text
     assert re.search(r"help: `lost_one` was lost in cell \d+", error), error

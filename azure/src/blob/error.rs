@@ -69,7 +69,7 @@ pub(super) fn refused(what: &str, status: u16, code: Option<&str>, body: &str) -
             "the key, signature or token is not accepted: it may belong to another account, or have expired"
         }
         "AuthorizationFailure" => {
-            "the credential is known but not allowed this, or the account's network rules keep this machine out"
+            "the credential is wrong or not allowed this, or the account's network rules keep this machine out"
         }
         "AuthorizationPermissionMismatch" => {
             "the identity needs the role Storage Blob Data Reader (to write: Storage Blob Data Contributor)"

@@ -58,7 +58,10 @@ impl Location {
                 )));
             }
         };
-        check_container(&azure.container)?;
+        // Of a named store, the first part may be a folder of its own container.
+        if !matches!(azure.account, AccountRef::Named(_)) {
+            check_container(&azure.container)?;
+        }
         Ok(Location::Azure(azure))
     }
 }
@@ -117,7 +120,9 @@ fn address(text: &str) -> Result<AzureLocation, BlobError> {
 }
 
 /// Container names go into the address as they are.
-fn check_container(container: &str) -> Result<(), BlobError> {
+///
+/// Errors: a name that no container can have; an empty one is none yet.
+pub fn check_container(container: &str) -> Result<(), BlobError> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'$';
     if container.len() <= 63 && container.bytes().all(allowed) {
         return Ok(());

@@ -22,7 +22,7 @@ pub use account::{Auth, BlobAccount, STORAGE_SCOPE};
 pub use connection_string::{ConnectionCredential, ConnectionString};
 pub use error::{BlobError, BlobErrorKind};
 pub use list::{BlobInfo, Listing};
-pub use location::{AccountRef, AzureLocation, Location};
+pub use location::{AccountRef, AzureLocation, Location, check_container};
 pub use read::BlobReader;
 pub use write::BlobWriter;
 

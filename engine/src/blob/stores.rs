@@ -12,7 +12,7 @@
 
 use std::path::{Path, PathBuf};
 
-use huntbook_azure::blob::{AccountRef, Auth, AzureLocation, BlobAccount, ConnectionString};
+use huntbook_azure::blob::{AccountRef, Auth, AzureLocation, BlobAccount, ConnectionString, check_container};
 use huntbook_azure::secret::Secret;
 use huntbook_azure::secret_source::SecretSource;
 use url::Url;
@@ -72,6 +72,7 @@ pub(super) fn resolve(base: &Path, location: AzureLocation, access: &Access, can
             .join("/");
         container = own;
     }
+    check_container(&container)?;
     let account = match account {
         AccountRef::Endpoint { endpoint, sas: Some(sas) } => BlobAccount::at(&endpoint, &Auth::Sas(sas))?,
         AccountRef::Endpoint { endpoint, sas: None } => at(base, &endpoint, store, access, cancel)?,
