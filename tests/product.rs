@@ -56,7 +56,7 @@ macro_rules! python_tests {
         })* };
 }
 
-python_tests! { kernel magics session_magics completion errors suggestions injection redaction interrupt protocol conformance headless bad_input first_cells second_start history input serve serve_clients serve_ingestion connections rule sentinel blob soak }
+python_tests! { kernel magics pictures session_magics completion errors suggestions injection redaction interrupt protocol conformance headless bad_input first_cells second_start history input serve serve_clients serve_ingestion connections rule sentinel blob soak }
 
 #[test]
 fn every_python_file_is_run() {

@@ -8,7 +8,7 @@ mod trials;
 use std::path::Path;
 
 use huntbook_engine::sentinel::RuleFile;
-use huntbook_engine::{Engine, Settings};
+use huntbook_engine::{Engine, Settings, WriteRequest};
 
 fn engine(folder: &Path) -> Engine {
     let settings =
@@ -35,7 +35,9 @@ fn engine_with_accesses(folder: &Path) -> Engine {
 /// Rows of a query into `TABLE_CL`.
 fn fill(engine: &Engine, table: &str, query: &str) {
     let rows = engine.kql(query).unwrap_or_else(|error| panic!("{error}"));
-    engine.la_write(&rows.frame, table).unwrap_or_else(|error| panic!("{error}"));
+    engine.keep(rows.frame, Some("filling"));
+    let request = WriteRequest { table: table.to_owned(), ..WriteRequest::default() };
+    engine.write_named("filling", &request).unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// A rule over the accesses, with more lines at its end.
