@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(streams.push(Stream::Stdout, "AccountKey=abcdefgh").as_deref(), Some("AccountKey=[redacted]"));
         assert_eq!(streams.push(Stream::Stderr, "def").as_deref(), Some("def"));
         assert_eq!(streams.push(Stream::Stdout, "def"), None);
-        assert_eq!(streams.push(Stream::Stdout, "\nx").as_deref(), Some("\nx"));
+        assert_eq!(streams.push(Stream::Stdout, "\nx\n").as_deref(), Some("\nx\n"));
         assert!(streams.finish().is_empty());
     }
 }

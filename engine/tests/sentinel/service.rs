@@ -71,6 +71,7 @@ impl Management for Plane {
         state.puts.push((short(path), body.clone()));
         let mut kept = body.clone();
         kept["etag"] = json!(format!("\"{}\"", state.puts.len()));
+        kept["name"] = json!(path.rsplit('/').next());
         state.resources.insert(path.to_owned(), kept.clone());
         Ok(kept)
     }
