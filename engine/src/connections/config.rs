@@ -85,7 +85,7 @@ impl Config {
 
     fn add_toml(&mut self, path: &Path, is_users: bool) -> Result<()> {
         let Some(text) = text_of(path)? else { return Ok(()) };
-        let document: toml::Table = toml::from_str(&text).map_err(|error| bad(path, &error.message().to_owned()))?;
+        let document: toml::Table = toml::from_str(&text).map_err(|error| bad(path, error.message()))?;
         for (key, value) in document {
             match (key.as_str(), value) {
                 ("queries", toml::Value::Array(folders)) => {
@@ -106,11 +106,13 @@ impl Config {
                         self.add(definition(path, is_users, &name, connection)?);
                     }
                 }
+                // `%blob` reads these.
+                ("stores", toml::Value::Table(_)) => {}
                 (other, _) => {
                     return Err(bad(
                         path,
                         &format!(
-                            "`{other}` is no key of it or has a wrong type: it has queries, trusted_hosts and [connections.NAME]"
+                            "`{other}` is no key of it or has a wrong type: it has queries, trusted_hosts, [connections.NAME] and [stores.NAME]"
                         ),
                     ));
                 }

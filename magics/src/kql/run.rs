@@ -200,7 +200,7 @@ impl Kql {
         if let (Some(name), None) = (&self.bind, self.given.value("assign_var")) {
             let from = if answer.provenance.is_local { String::new() } else { format!(" · {provenance}") };
             if !self.quiet {
-                displays.push(text(&format!("{name} << {rows} rows × {columns} columns{from}")));
+                displays.push(text(format!("{name} << {rows} rows × {columns} columns{from}")));
             }
             return Ok(displays);
         }
@@ -211,7 +211,7 @@ impl Kql {
             displays.push(text(&provenance));
         }
         if answer.earlier_results > 0 {
-            displays.push(text(&format!(
+            displays.push(text(format!(
                 "the query has {} results: this is the last. Put the others in cells of their own",
                 answer.earlier_results + 1
             )));

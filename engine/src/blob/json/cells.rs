@@ -366,17 +366,19 @@ fn real(text: &str) -> Option<f64> {
 }
 
 fn push_text(texts: &mut Texts, raw: &Raw<'_>, declared: Declared) -> Option<()> {
-    match raw {
-        Raw::Text(text) if declared == Declared::Guid => {
-            let is_guid = text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-            is_guid.then(|| texts.push(&text.to_ascii_lowercase()))
-        }
-        Raw::Text(text) => Some(texts.push(text)),
-        _ if declared == Declared::Guid => None,
-        Raw::Number(text) | Raw::Nested(text) => Some(texts.push(text)),
-        Raw::Bool(value) => Some(texts.push(if *value { "true" } else { "false" })),
-        _ => None,
+    if declared == Declared::Guid {
+        let Raw::Text(text) = raw else { return None };
+        let is_guid = text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        return is_guid.then(|| texts.push(&text.to_ascii_lowercase()));
     }
+    let text = match raw {
+        Raw::Text(text) | Raw::Number(text) | Raw::Nested(text) => text,
+        Raw::Bool(true) => "true",
+        Raw::Bool(false) => "false",
+        _ => return None,
+    };
+    texts.push(text);
+    Some(())
 }
 
 /// Text that holds an object or array is that object or array, as exports have it.
