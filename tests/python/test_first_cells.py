@@ -21,7 +21,6 @@ def test_the_same_without_a_notebook(tmp_path: Path, workspace: Path) -> None:
 
 def test_cells_await(start_kernel: Callable[..., Kernel]) -> None:
     kernel = start_kernel()
-    kernel.ok("let kept = vec![1, 2, 3];")
     outcome = kernel.ok(
         """
 use std::time::{Duration, Instant};
@@ -52,6 +51,7 @@ server.await?;
 answer
 """
     assert kernel.value(echo) == '"ping"'
+    kernel.ok("let kept = vec![1, 2, 3];")
     assert kernel.value("async fn double(n: i32) -> i32 { n * 2 }\ndouble(kept.len() as i32).await") == "6"
     # Awaiting leaves a process that can be rolled back: an interrupt, a panic and a crash cost no variable.
     request = kernel.send('println!("waits");\ntokio::time::sleep(std::time::Duration::from_secs(600)).await;')
