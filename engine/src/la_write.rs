@@ -64,17 +64,8 @@ impl Engine {
     ///
     /// Errors: as [`Engine::write_frame`], and a name that no frame has.
     pub fn write_named(&self, name: &str, request: &WriteRequest) -> Result<String> {
-        let found = self.frame(name).zip(self.binding(name));
-        let Some((frame, id)) = found else {
-            let names: Vec<String> = self.names().into_iter().map(|(name, _, _)| name).collect();
-            let known = if names.is_empty() {
-                "there are no frames yet".into()
-            } else {
-                format!("there are: {}", names.join(", "))
-            };
-            return Err(Error::new("FrameError", format!("no frame is called `{name}`; {known}")));
-        };
-        let tags = self.state().frames.tags(id);
+        let frame = self.named_frame(name)?;
+        let tags = self.binding(name).map(|id| self.state().frames.tags(id)).unwrap_or_default();
         self.write_frame(&frame, &tags, request)
     }
 

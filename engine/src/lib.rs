@@ -192,6 +192,21 @@ impl Engine {
         state.frames.by_name(name).and_then(|id| state.frames.get(id))
     }
 
+    /// The frame bound to a name.
+    ///
+    /// Errors: no frame is called so; the message lists those there are.
+    pub fn named_frame(&self, name: &str) -> Result<Arc<DataFrame>> {
+        self.frame(name).ok_or_else(|| {
+            let names: Vec<String> = self.names().into_iter().map(|(name, _, _)| name).collect();
+            let known = if names.is_empty() {
+                "there are no frames yet".into()
+            } else {
+                format!("there are: {}", names.join(", "))
+            };
+            Error::new("FrameError", format!("no frame is called `{name}`; {known}"))
+        })
+    }
+
     /// The id that a name is bound to: it changes when the name is bound anew.
     pub fn binding(&self, name: &str) -> Option<FrameId> {
         self.state().frames.by_name(name)

@@ -103,7 +103,7 @@ impl Blob {
             Blob::Text { location, lines, access } => engine.blob_text(location, *lines, access)?,
             Blob::Read { bind, options } => return read(engine, bind.as_deref(), options),
             Blob::Write { frame, location, options } => {
-                let rows = named_frame(engine, frame)?;
+                let rows = engine.named_frame(frame)?;
                 engine.blob_write(&rows, location, options)?
             }
         };
@@ -122,18 +122,6 @@ fn read(engine: &Engine, bind: Option<&str>, options: &ReadOptions) -> Result<Ve
     let text = format!("{name} << {} rows × {} columns\n{report}", frame.height(), frame.width());
     engine.keep(frame, Some(name));
     Ok(vec![Display::new([("text/plain", text)])])
-}
-
-fn named_frame(engine: &Engine, name: &str) -> Result<Arc<huntbook_engine::DataFrame>, MagicError> {
-    engine.frame(name).ok_or_else(|| {
-        let names: Vec<String> = engine.names().into_iter().map(|(name, _, _)| name).collect();
-        let known = if names.is_empty() {
-            "there are no frames yet".into()
-        } else {
-            format!("there are: {}", names.join(", "))
-        };
-        MagicError { kind: "FrameError".into(), message: format!("no frame is called `{name}`; {known}") }
-    })
 }
 
 fn listing(entries: &[Entry], long: bool) -> String {

@@ -24,7 +24,7 @@ impl Sentinel {
                 said(reports.collect::<Result<Vec<String>, Error>>()?.join("\n\n"))
             }
             Command::Bookmark { frame, new } => {
-                let frame = named(engine, frame)?;
+                let frame = engine.named_frame(frame)?;
                 said(engine.bookmark(&place, &frame, new, self.commit)?)
             }
             Command::IncidentList { status, top } => self.rows(engine, engine.incidents(&place, *status, *top)?),
@@ -38,7 +38,7 @@ impl Sentinel {
             Command::WatchlistList => self.rows(engine, engine.watchlists(&place)?),
             Command::WatchlistGet { alias } => self.rows(engine, engine.watchlist(&place, alias)?),
             Command::WatchlistPut { alias, frame, key, title } => {
-                let frame = named(engine, frame)?;
+                let frame = engine.named_frame(frame)?;
                 said(engine.put_watchlist(&place, alias, &frame, key.as_deref(), title.as_deref(), self.commit)?)
             }
         }
@@ -134,16 +134,4 @@ fn new_rule(
         message: format!("cannot write {}: {error}", path.display()),
     })?;
     Ok(format!("{yaml}\nwritten to {shown}: `%sentinel rule test {shown}` tests it"))
-}
-
-fn named(engine: &Engine, name: &str) -> Result<Arc<DataFrame>, MagicError> {
-    engine.frame(name).ok_or_else(|| {
-        let names: Vec<String> = engine.names().into_iter().map(|(name, _, _)| name).collect();
-        let known = if names.is_empty() {
-            "there are no frames yet".into()
-        } else {
-            format!("there are: {}", names.join(", "))
-        };
-        MagicError { kind: "FrameError".into(), message: format!("no frame is called `{name}`; {known}") }
-    })
 }
